@@ -1,0 +1,121 @@
+//! `linregions estimate`.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::engine::EngineFlags;
+use super::{Format, interrupted, print, table};
+use crate::engine::PathCounts;
+use crate::error::{Error, Result};
+use crate::experiment::{DrawsFile, EnsembleFlags, Observer, OutputFile, Plan, Progress, SummaryRow, estimate};
+use crate::stats::Quantity;
+
+/// Standard errors above its bound at which an estimate contradicts the theorem.
+const CONTRADICTION: f64 = 5.0;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  linregions estimate --arch 10-128x5 --activation leaky-relu:0.1 --target-error 1% --csv density.csv"
+)]
+pub(super) struct EstimateArgs {
+    #[command(flatten)]
+    ensemble: EnsembleFlags,
+
+    #[command(flatten)]
+    engine: EngineFlags,
+
+    /// Write the summary to this file: one row per quantity and layer
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+
+    /// Write the counts of every path to this file
+    #[arg(long, value_name = "FILE")]
+    draws: Option<PathBuf>,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+
+    /// No progress bar and no warnings
+    #[arg(long)]
+    quiet: bool,
+}
+
+pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
+    let plan = Plan::from_flags(&args.ensemble)?;
+    let engine = args.engine.build()?;
+    plan.check_memory(engine.as_ref())?;
+    let summary = args.csv.as_deref().map(OutputFile::create).transpose()?;
+    let draws = args.draws.as_deref().map(OutputFile::create).transpose()?;
+    let draws = draws.map(|file| DrawsFile::new(file, &plan)).transpose()?;
+    let provenance = engine.provenance();
+    if !args.quiet {
+        plan.warnings(provenance.precision).iter().for_each(|warning| eprintln!("warning: {warning}"));
+    }
+    let mut output = Output { draws, bar: progress_bar(args.quiet) };
+
+    let estimate = estimate(&plan, engine.as_ref(), &mut output, stop)?;
+
+    output.bar.finish_and_clear();
+    output.draws.map(DrawsFile::finish).transpose()?;
+    let rows = SummaryRow::of_estimate(&plan, &provenance, &estimate);
+    if let Some(mut file) = summary {
+        SummaryRow::write_csv(&rows, &mut file)
+            .map_err(|e| Error::failed(e.to_string()).at(file.target().display()))?;
+        file.finish()?;
+    }
+    print(|out| match args.format {
+        Format::Table => table::estimate(out, &plan, &estimate, &rows),
+        Format::Csv => SummaryRow::write_csv(&rows, out),
+        Format::Json => SummaryRow::write_json(&rows, out),
+    })?;
+    if estimate.interrupted {
+        return Err(interrupted(&format!("the result covers the first {} networks", estimate.moments.networks())));
+    }
+    if let Some((quantity, density, bound)) = estimate.violations(CONTRADICTION).first() {
+        let what = match quantity {
+            Quantity::LayerCrossings(layer) => format!("crossings of layer {}", layer + 1),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        return Err(Error::failed(format!(
+            "the density of {what}, {:.6} ± {:.2e}, exceeds its upper bound {bound:.6} by more than {CONTRADICTION} standard \
+             errors: the theory or this program is wrong, please report the command",
+            density.mean,
+            density.std_error.unwrap_or(0.0)
+        )));
+    }
+    Ok(())
+}
+
+/// Where a run's results go as they come.
+struct Output {
+    draws: Option<DrawsFile>,
+    bar: ProgressBar,
+}
+
+impl Observer for Output {
+    fn counted(&mut self, first_network: u64, counts: &[PathCounts]) -> Result<()> {
+        self.draws.as_mut().map_or(Ok(()), |draws| draws.write(first_network, counts))
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        self.bar.set_length(progress.expected);
+        self.bar.set_position(progress.networks);
+        if let Some(density) = progress.density {
+            let error = density.std_error.map_or(String::new(), |error| format!(" ± {error:.2}"));
+            self.bar.set_message(format!("density {:.4}{error}", density.mean));
+        }
+    }
+}
+
+fn progress_bar(quiet: bool) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} networks  {per_sec}  {eta} left  {msg}");
+    ProgressBar::no_length().with_style(style.expect("a valid template"))
+}

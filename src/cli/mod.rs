@@ -1,0 +1,102 @@
+//! The command line: flags, terminal output and exit codes.
+
+mod engine;
+mod estimate;
+mod table;
+mod trace;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Counts the linear regions of piecewise-linear neural networks.
+#[derive(Debug, Parser)]
+#[command(name = "linregions", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Estimate the density of linear regions of an ensemble of random networks, with its error and bound
+    Estimate(estimate::EstimateArgs),
+    /// Find every boundary of one given network along given paths
+    Trace(trace::TraceArgs),
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// Comma-separated values
+    Csv,
+    /// JSON
+    Json,
+}
+
+/// Set by the first Ctrl-C; the second ends the program at once.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Runs the program on its command line.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .map_err(|e| Error::failed(format!("cannot watch for Ctrl-C: {e}")))?;
+    match cli.command {
+        Command::Estimate(args) => estimate::run(&args, &STOP),
+        Command::Trace(args) => trace::run(&args, &STOP),
+    }
+}
+
+/// Prints help and version as they are, an error as one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+    }
+    let text = error.render().to_string();
+    let message: Vec<&str> =
+        text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more")).collect();
+    let message = message.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    eprintln!("{message} (see --help)");
+    Error::usage(message).exit_code()
+}
+
+/// Writes a result to standard output. A reader that closes the pipe ends the output quietly.
+fn print(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::failed(format!("standard output: {e}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Whether an error is the user's own Ctrl-C.
+fn interrupted(what: &str) -> Error {
+    let error = Error::interrupted(format!("interrupted: {what}"));
+    debug_assert_eq!(error.kind(), ErrorKind::Interrupted);
+    error
+}

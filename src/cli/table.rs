@@ -1,0 +1,125 @@
+//! Results for people.
+
+use std::io::{Result, Write};
+
+use crate::experiment::{Estimate, Plan, SummaryRow};
+use crate::network::BiasLaw;
+use crate::stats::Quantity;
+use crate::theory::density::LayerBound;
+
+/// Prints rows of text with aligned columns: the first two to the left, the others to the right.
+pub(super) fn columns(out: &mut dyn Write, rows: &[Vec<String>]) -> Result<()> {
+    let n = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..n).map(width).collect();
+    for row in rows {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| match column {
+            0 | 1 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// The result of `estimate`.
+pub(super) fn estimate(out: &mut dyn Write, plan: &Plan, estimate: &Estimate, rows: &[SummaryRow]) -> Result<()> {
+    let row = &rows[0];
+    let grid = row.grid_points.map_or(String::new(), |n| format!(" on {n} grid points"));
+    let length = row.length.map_or(String::new(), |l| format!(" of mean length {}", number(l)));
+    writeln!(out, "{} {}, weights {}, bias {}", row.architecture, row.activation, row.weights, row.bias)?;
+    writeln!(out, "path: {}{length}", row.path)?;
+    writeln!(
+        out,
+        "{}{grid}, {} networks x {} paths, seed {}, {} {}, {:.2} s\n",
+        row.method, row.networks, row.paths_per_network, row.seed, row.engine, row.precision, estimate.wall_seconds
+    )?;
+    let confidence = format!("{} % interval", row.confidence * 100.0);
+    let header = ["quantity", "layer", "density", "std error", &confidence, "upper bound", "ratio", "infinite width"];
+    let mut cells = vec![header.map(str::to_owned).to_vec()];
+    let optional = |x: Option<f64>| x.map_or("-".to_owned(), number);
+    for row in rows {
+        let interval = row.ci_low.zip(row.ci_high);
+        cells.push(vec![
+            row.quantity.clone(),
+            row.layer.clone(),
+            optional(row.mean_density),
+            row.std_error.map_or("-".to_owned(), |e| format!("{e:.2}")).replace("0.00", "<0.01"),
+            interval.map_or("-".to_owned(), |(low, high)| format!("{} .. {}", number(low), number(high))),
+            optional(row.density_upper_bound),
+            optional(row.bound_ratio),
+            optional(row.infinite_width_density),
+        ]);
+    }
+    columns(out, &cells)?;
+    writeln!(out)?;
+    verdict(out, plan, estimate)
+}
+
+/// Says in words whether the bound holds, and what it is made of.
+fn verdict(out: &mut dyn Write, plan: &Plan, estimate: &Estimate) -> Result<()> {
+    let Some(upper) = &estimate.theory.upper else {
+        let reason = match plan.ensemble.network.bias() {
+            BiasLaw::Zero => "zero biases have no density",
+            _ => "no constant is known for these laws",
+        };
+        return writeln!(out, "No upper bound on the density applies: {reason}.");
+    };
+    let headline = plan.headline();
+    let what = if headline == Quantity::Boundaries { "boundaries" } else { "flips" };
+    match estimate.moments.density(headline) {
+        None => writeln!(out, "The paths have no length, so there is no density.")?,
+        Some(density) => {
+            let bound = upper.total();
+            let error = density.std_error.unwrap_or(0.0);
+            let error_text = density.std_error.map_or(String::new(), |e| format!(" ± {e:.2}"));
+            let relation = match density.mean - bound {
+                excess if excess <= 0.0 => "is below its upper bound",
+                excess if excess <= 2.0 * error => "equals its upper bound within the error,",
+                _ => "EXCEEDS its upper bound",
+            };
+            writeln!(
+                out,
+                "The density of {what}, {}{error_text}, {relation} {}:",
+                number(density.mean),
+                number(bound)
+            )?;
+        }
+    }
+    writeln!(
+        out,
+        "sum over layers of width x (kappa - 1) x scale, the largest crossing rate of one breakpoint of one unit:"
+    )?;
+    let same = |a: &LayerBound, b: &LayerBound| {
+        (a.units, a.breakpoints) == (b.units, b.breakpoints) && (a.scale - b.scale).abs() <= 1e-9 * b.scale
+    };
+    let mut first = 1;
+    for run in upper.layers.chunk_by(same) {
+        let last = first + run.len() - 1;
+        let LayerBound { units, breakpoints, scale } = run[0];
+        let total = run.iter().map(LayerBound::total).sum::<f64>();
+        if first == last {
+            writeln!(out, "  layer {first}: {units} x {breakpoints} x {} = {}", number(scale), number(total))?;
+        } else {
+            let depth = run.len();
+            writeln!(
+                out,
+                "  layers {first} to {last}: depth {depth} x width {units} x {breakpoints} x {} = {}",
+                number(scale),
+                number(total)
+            )?;
+        }
+        first = last + 1;
+    }
+    Ok(())
+}
+
+/// Five significant digits.
+fn number(x: f64) -> String {
+    let digits = if x == 0.0 { 0 } else { x.abs().log10().floor() as i32 };
+    if (-4..9).contains(&digits) {
+        format!("{x:.*}", usize::try_from(4 - digits).unwrap_or(0))
+    } else {
+        format!("{x:.4e}")
+    }
+}

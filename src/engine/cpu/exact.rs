@@ -1,0 +1,456 @@
+//! The exact method: a pipeline with one stage per hidden layer, through which vertices stream in blocks.
+//!
+//! A stage takes blocks of vertices, computes its pre-activations with one matrix product, inserts a new vertex wherever a unit
+//! crosses a breakpoint, and passes the activations on to the next stage as soon as a block of them is full. So memory
+//! does not grow with the number of vertices, and blocks stay in the cache.
+//!
+//! A vertex is passed on only when the next one is known: whether a unit that is exactly on its breakpoint at a vertex changes
+//! piece there depends on both neighbours. So a stage carries the last two vertices from block to block.
+
+use pulp::{Simd, WithSimd};
+
+use super::product;
+use super::real::{AllFinite, Real};
+use crate::network::{Activation, AffineWeights, Pieces};
+use crate::trace::Crossing;
+
+/// Neighbouring units compared at a time in the search for crossings.
+const SCAN: usize = 16;
+
+/// Consecutive vertices of the path.
+pub(super) struct Block<T> {
+    width: usize,
+    rows: usize,
+    /// Row-major: the input of the next stage at every vertex.
+    h: Vec<T>,
+    /// Arc length.
+    position: Vec<f64>,
+    /// Whether a unit of an earlier layer changes piece at the vertex.
+    boundary: Vec<bool>,
+    /// Whether some earlier layer is constant between the vertex before and this one.
+    dead: Vec<bool>,
+}
+
+impl<T: Real> Block<T> {
+    pub(super) fn new(width: usize, capacity: usize) -> Self {
+        Self {
+            width,
+            rows: 0,
+            h: vec![T::default(); width * capacity],
+            position: vec![0.0; capacity],
+            boundary: vec![false; capacity],
+            dead: vec![false; capacity],
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.rows = 0;
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.rows == self.position.len()
+    }
+
+    /// Appends a vertex of the path itself.
+    pub(super) fn push_point(&mut self, point: &[f64], position: f64) {
+        let row = &mut self.h[self.rows * self.width..][..self.width];
+        row.iter_mut().zip(point).for_each(|(h, &x)| *h = T::from_f64(x));
+        self.position[self.rows] = position;
+        self.boundary[self.rows] = false;
+        self.dead[self.rows] = false;
+        self.rows += 1;
+    }
+
+    fn row(&self, ix: usize) -> &[T] {
+        &self.h[ix * self.width..][..self.width]
+    }
+}
+
+/// A crossing between two vertices.
+struct Inside<T> {
+    fraction: T,
+    unit: u32,
+    breakpoint: u32,
+}
+
+/// One hidden layer of the pipeline.
+pub(super) struct Stage<T> {
+    layer: usize,
+    units: usize,
+    pieces: Pieces<T>,
+    /// The activation at every breakpoint.
+    at_breakpoints: Vec<T>,
+    has_flat_piece: bool,
+    /// Pre-activations, row-major: the carried vertices, then the block's.
+    z: Vec<T>,
+    position: Vec<f64>,
+    boundary: Vec<bool>,
+    dead: Vec<bool>,
+    rows: usize,
+    carried: usize,
+    /// Next vertex to pass on.
+    cursor: usize,
+    /// Crossings between the last vertex passed on and the next, by fraction, of which `next` and later are still to do.
+    inside: Vec<Inside<T>>,
+    next: usize,
+    new_z: Vec<T>,
+    out: Block<T>,
+    /// The last row passed on in an earlier block.
+    last_h: Vec<T>,
+    passed_any: bool,
+    crossings: u64,
+    log: Option<Vec<Crossing>>,
+}
+
+impl<T: Real> Stage<T> {
+    pub(super) fn new(layer: usize, units: usize, activation: &Activation, capacity: usize) -> Self {
+        let exact = activation.pieces();
+        Self {
+            layer,
+            units,
+            pieces: exact.map(T::from_f64),
+            at_breakpoints: exact.breakpoints.iter().map(|&tau| T::from_f64(exact.value(tau))).collect(),
+            has_flat_piece: exact.slopes.contains(&0.0),
+            z: vec![T::default(); units * (capacity + 2)],
+            position: vec![0.0; capacity + 2],
+            boundary: vec![false; capacity + 2],
+            dead: vec![false; capacity + 2],
+            rows: 0,
+            carried: 0,
+            cursor: 0,
+            inside: Vec::new(),
+            next: 0,
+            new_z: vec![T::default(); units],
+            out: Block::new(units, capacity),
+            last_h: vec![T::default(); units],
+            passed_any: false,
+            crossings: 0,
+            log: None,
+        }
+    }
+
+    /// Forgets the path before. With `log`, crossings are kept one by one.
+    pub(super) fn reset(&mut self, log: bool) {
+        (self.rows, self.carried, self.cursor, self.crossings) = (0, 0, 0, 0);
+        self.passed_any = false;
+        self.out.clear();
+        self.log = log.then(Vec::new);
+    }
+
+    /// Number of crossings of the layer so far.
+    pub(super) fn crossings(&self) -> u64 {
+        self.crossings
+    }
+
+    /// The crossings kept one by one.
+    pub(super) fn take_log(&mut self) -> Vec<Crossing> {
+        self.log.take().unwrap_or_default()
+    }
+
+    /// Takes a block of vertices; `false` if a pre-activation is not finite.
+    fn load(&mut self, input: &Block<T>, weights: &AffineWeights<T>) -> bool {
+        let (base, rows) = (self.carried, input.rows);
+        self.rows = base + rows;
+        let z = &mut self.z[base * self.units..self.rows * self.units];
+        product::affine(&input.h[..rows * input.width], weights, z);
+        self.position[base..self.rows].copy_from_slice(&input.position[..rows]);
+        self.boundary[base..self.rows].copy_from_slice(&input.boundary[..rows]);
+        self.dead[base..self.rows].copy_from_slice(&input.dead[..rows]);
+        self.cursor = base.saturating_sub(1);
+        (self.next, self.carried) = (0, 0);
+        self.inside.clear();
+        let finite = pulp::Arch::new().dispatch(AllFinite(z));
+        if base == 2 && rows > 0 {
+            self.settle_carried();
+        }
+        finite
+    }
+
+    /// Units that fell onto a breakpoint at the last vertex of the block before: do they go on falling?
+    fn settle_carried(&mut self) {
+        for breakpoint in 0..self.pieces.breakpoints.len() {
+            let tau = self.pieces.breakpoints[breakpoint];
+            for unit in 0..self.units {
+                let z = |row: usize| self.z[row * self.units + unit];
+                if z(1) == tau && z(0) > tau && !matches!(z(2).partial_cmp(&tau), Some(std::cmp::Ordering::Greater)) {
+                    self.cross_at_vertex(1, unit, breakpoint, false);
+                }
+            }
+        }
+    }
+
+    /// Passes vertices on until the output block is full (`false`) or all but the last are passed on (`true`).
+    #[inline(always)]
+    fn pass(&mut self) -> bool {
+        loop {
+            while self.next < self.inside.len() {
+                if self.out.is_full() {
+                    return false;
+                }
+                self.pass_crossings();
+            }
+            if self.cursor + 1 >= self.rows {
+                return true;
+            }
+            if self.out.is_full() {
+                return false;
+            }
+            self.scan(self.cursor);
+            self.pass_vertex(self.cursor);
+            self.cursor += 1;
+        }
+    }
+
+    /// Finds the crossings between vertex `i` and the next, and at vertex `i`.
+    #[inline(always)]
+    fn scan(&mut self, i: usize) {
+        self.inside.clear();
+        self.next = 0;
+        let n = self.units;
+        for breakpoint in 0..self.pieces.breakpoints.len() {
+            let tau = self.pieces.breakpoints[breakpoint];
+            for base in (0..n).step_by(SCAN) {
+                let len = SCAN.min(n - base);
+                let a = &self.z[i * n + base..][..len];
+                let b = &self.z[(i + 1) * n + base..][..len];
+                let changed = |(a, b): (&T, &T)| (*a > tau) != (*b > tau);
+                let any = match (a.first_chunk::<SCAN>(), b.first_chunk::<SCAN>()) {
+                    (Some(a), Some(b)) => a.iter().zip(b).fold(false, |any, pair| any | changed(pair)),
+                    _ => true,
+                };
+                if any {
+                    for unit in base..base + len {
+                        if changed((&self.z[i * n + unit], &self.z[(i + 1) * n + unit])) {
+                            self.resolve(i, unit, breakpoint);
+                        }
+                    }
+                }
+            }
+        }
+        self.inside.sort_unstable_by(|a, b| a.fraction.partial_cmp(&b.fraction).expect("finite pre-activations"));
+    }
+
+    /// A unit is above a breakpoint at one of vertices `i` and `i + 1` and not at the other: where does it change piece?
+    fn resolve(&mut self, i: usize, unit: usize, breakpoint: usize) {
+        let tau = self.pieces.breakpoints[breakpoint];
+        let z = |row: usize| self.z[row * self.units + unit];
+        let (a, b) = (z(i), z(i + 1));
+        if a == tau {
+            // Rises from the breakpoint: a change unless it came from above or the path starts here.
+            if i > 0 && z(i - 1) <= tau {
+                self.cross_at_vertex(i, unit, breakpoint, true);
+            }
+        } else if b == tau {
+            // Falls onto the breakpoint: a change unless it rises again or the path ends; the next block may tell.
+            if i + 2 < self.rows && z(i + 2) <= tau {
+                self.cross_at_vertex(i + 1, unit, breakpoint, false);
+            }
+        } else {
+            let fraction = (tau - a) / (b - a);
+            self.inside.push(Inside { fraction, unit: unit as u32, breakpoint: breakpoint as u32 });
+            self.record(between(&self.position[i..], fraction), unit, breakpoint, b > tau);
+        }
+    }
+
+    fn cross_at_vertex(&mut self, vertex: usize, unit: usize, breakpoint: usize, rising: bool) {
+        self.boundary[vertex] = true;
+        self.record(self.position[vertex], unit, breakpoint, rising);
+    }
+
+    fn record(&mut self, position: f64, unit: usize, breakpoint: usize, rising: bool) {
+        self.crossings += 1;
+        if let Some(log) = &mut self.log {
+            log.push(Crossing { position, layer: self.layer, unit, breakpoint, rising });
+        }
+    }
+
+    #[inline(always)]
+    fn pass_vertex(&mut self, i: usize) {
+        let row = self.out.rows;
+        let z = &self.z[i * self.units..][..self.units];
+        activate(&self.pieces, z, &mut self.out.h[row * self.units..][..self.units]);
+        self.finish_row(self.position[i], self.boundary[i], self.dead[i]);
+    }
+
+    /// Passes on the next new vertex, where one or several units cross at the same fraction.
+    #[inline(always)]
+    fn pass_crossings(&mut self) {
+        let i = self.cursor - 1;
+        let fraction = self.inside[self.next].fraction;
+        let (a, rest) = self.z[i * self.units..].split_at(self.units);
+        let from_a = T::ONE - fraction;
+        for ((z, &a), &b) in self.new_z.iter_mut().zip(a).zip(&rest[..self.units]) {
+            *z = from_a * a + fraction * b;
+        }
+        let h = &mut self.out.h[self.out.rows * self.units..][..self.units];
+        activate(&self.pieces, &self.new_z, h);
+        while let Some(crossing) = self.inside.get(self.next).filter(|c| c.fraction == fraction) {
+            h[crossing.unit as usize] = self.at_breakpoints[crossing.breakpoint as usize];
+            self.next += 1;
+        }
+        self.finish_row(between(&self.position[i..], fraction), true, self.dead[i + 1]);
+    }
+
+    #[inline(always)]
+    fn finish_row(&mut self, position: f64, boundary: bool, dead: bool) {
+        let row = self.out.rows;
+        self.out.position[row] = position;
+        self.out.boundary[row] = boundary;
+        self.out.dead[row] = dead || (self.has_flat_piece && self.is_constant(row));
+        self.out.rows += 1;
+    }
+
+    /// Whether the layer's activations are the same at output row `row` as at the one before.
+    #[inline(always)]
+    fn is_constant(&self, row: usize) -> bool {
+        match row.checked_sub(1) {
+            Some(before) => self.out.row(before) == self.out.row(row),
+            None => self.passed_any && self.last_h == self.out.row(row),
+        }
+    }
+
+    /// Keeps the last two vertices for the next block.
+    fn carry(&mut self) {
+        self.carried = self.rows.min(2);
+        let first = self.rows - self.carried;
+        self.z.copy_within(first * self.units..self.rows * self.units, 0);
+        self.position.copy_within(first..self.rows, 0);
+        self.boundary.copy_within(first..self.rows, 0);
+        self.dead.copy_within(first..self.rows, 0);
+    }
+
+    /// Empties the output block once the next stage has taken it.
+    fn release(&mut self) {
+        if let Some(last) = self.out.rows.checked_sub(1) {
+            self.last_h.copy_from_slice(self.out.row(last));
+            self.passed_any = true;
+        }
+        self.out.clear();
+    }
+}
+
+/// [`Stage::pass`], compiled to vector instructions.
+struct Pass<'a, T>(&'a mut Stage<T>);
+
+impl<T: Real> WithSimd for Pass<'_, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> bool {
+        self.0.pass()
+    }
+}
+
+/// Position at a fraction of the interval between the first two positions.
+fn between<T: Real>(positions: &[f64], fraction: T) -> f64 {
+    (positions[0] + fraction.to_f64() * (positions[1] - positions[0])).min(positions[1])
+}
+
+/// Writes the activation of `z` to `h`.
+#[inline(always)]
+pub(super) fn activate<T: Real>(pieces: &Pieces<T>, z: &[T], h: &mut [T]) {
+    let (slope, intercept) = (pieces.slopes[0], pieces.intercepts[0]);
+    for (h, &z) in h.iter_mut().zip(z) {
+        *h = slope * z + intercept;
+    }
+    for (k, &tau) in pieces.breakpoints.iter().enumerate() {
+        let (slope, intercept) = (pieces.slopes[k + 1], pieces.intercepts[k + 1]);
+        for (h, &z) in h.iter_mut().zip(z) {
+            let above = slope * z + intercept;
+            *h = if z > tau { above } else { *h };
+        }
+    }
+}
+
+/// A hidden layer whose pre-activations left the range of the floating-point type.
+#[derive(Debug)]
+pub(super) struct Overflow {
+    /// Hidden layer, from 0.
+    pub layer: usize,
+}
+
+/// Sends a block of vertices through the stages to the tally.
+pub(super) fn advance<T: Real>(
+    stages: &mut [Stage<T>],
+    weights: &[AffineWeights<T>],
+    tally: &mut Tally,
+    input: &Block<T>,
+) -> Result<(), Overflow> {
+    let Some((stage, later)) = stages.split_first_mut() else {
+        tally.take(input);
+        return Ok(());
+    };
+    if !stage.load(input, &weights[0]) {
+        return Err(Overflow { layer: stage.layer });
+    }
+    loop {
+        if pulp::Arch::new().dispatch(Pass(stage)) {
+            break;
+        }
+        advance(later, &weights[1..], tally, &stage.out)?;
+        stage.release();
+    }
+    stage.carry();
+    Ok(())
+}
+
+/// Ends the path: passes on the vertices that the stages held back.
+pub(super) fn finish<T: Real>(
+    stages: &mut [Stage<T>],
+    weights: &[AffineWeights<T>],
+    tally: &mut Tally,
+) -> Result<(), Overflow> {
+    let Some((stage, later)) = stages.split_first_mut() else {
+        tally.finish();
+        return Ok(());
+    };
+    if stage.out.is_full() {
+        advance(later, &weights[1..], tally, &stage.out)?;
+        stage.release();
+    }
+    stage.pass_vertex(stage.carried - 1);
+    advance(later, &weights[1..], tally, &stage.out)?;
+    stage.release();
+    finish(later, &weights[1..], tally)
+}
+
+/// Counts boundaries and knots at the end of the pipeline.
+///
+/// A boundary is a knot unless on both sides of it some layer is constant along the path: then the output is constant on both
+/// sides. With continuous weight laws nothing else can hide a kink but with probability zero.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub boundaries: u64,
+    pub knots: u64,
+    position: f64,
+    /// Whether the output is constant on the last interval of positive length.
+    dead: bool,
+    /// The boundary at `position`, if one is there: whether the output is constant before it.
+    pending: Option<bool>,
+}
+
+impl Tally {
+    fn take<T>(&mut self, block: &Block<T>) {
+        for row in 0..block.rows {
+            if block.position[row] > self.position {
+                self.position = block.position[row];
+                self.dead = block.dead[row];
+                self.settle(self.dead);
+            }
+            if block.boundary[row] && self.pending.is_none() {
+                self.pending = Some(self.dead);
+            }
+        }
+    }
+
+    fn settle(&mut self, dead_after: bool) {
+        if let Some(dead_before) = self.pending.take() {
+            self.boundaries += 1;
+            self.knots += u64::from(!(dead_before && dead_after));
+        }
+    }
+
+    fn finish(&mut self) {
+        self.settle(self.dead);
+    }
+}

@@ -1,0 +1,331 @@
+//! The CPU engine: threads over networks, the matrix products of a tuned library, everything else in vector loops.
+
+mod exact;
+mod product;
+mod real;
+mod sampled;
+
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use self::exact::{Block, Overflow, Tally};
+use self::real::Real;
+use super::{Engine, Method, PathCounts, Precision, Provenance};
+use crate::ensemble::Ensemble;
+use crate::error::{Error, Result};
+use crate::network::{AffineWeights, Architecture, Network};
+use crate::path::Path;
+use crate::trace::{Trace, check_dimension};
+
+/// Counts on the processor's cores.
+#[derive(Debug)]
+pub struct CpuEngine {
+    pool: ThreadPool,
+    precision: Precision,
+}
+
+impl CpuEngine {
+    /// An engine with this many threads; `None` takes all there are.
+    ///
+    /// # Errors
+    /// Zero threads, and threads that the system does not give.
+    pub fn new(threads: Option<usize>, precision: Precision) -> Result<Self> {
+        if threads == Some(0) {
+            return Err(Error::usage("--threads 0: give at least 1"));
+        }
+        let pool = ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
+        let pool = pool.map_err(|e| Error::failed(format!("cannot start the threads: {e}")))?;
+        Ok(Self { pool, precision })
+    }
+
+    /// Runs `work` for every index on the pool's threads, each with a worker of its own; results are in order of the indices.
+    fn distribute<W, R: Send>(
+        &self,
+        indices: Range<u64>,
+        new_worker: impl Fn() -> W + Sync,
+        work: impl Fn(&mut W, u64) -> Result<R> + Sync,
+    ) -> Result<Vec<R>> {
+        let next = AtomicU64::new(indices.start);
+        let failure: Mutex<Option<(u64, Error)>> = Mutex::new(None);
+        let shares: Vec<Vec<(u64, R)>> = self.pool.broadcast(|_| {
+            let mut worker = new_worker();
+            let mut share = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= indices.end {
+                    return share;
+                }
+                match work(&mut worker, index) {
+                    Ok(result) => share.push((index, result)),
+                    Err(error) => {
+                        next.fetch_max(indices.end, Ordering::Relaxed);
+                        let mut failure = failure.lock().expect("no thread panics while it holds the lock");
+                        if failure.as_ref().is_none_or(|(first, _)| index < *first) {
+                            *failure = Some((index, error));
+                        }
+                        return share;
+                    }
+                }
+            }
+        });
+        if let Some((_, error)) = failure.into_inner().expect("no thread panics while it holds the lock") {
+            return Err(error);
+        }
+        let mut results: Vec<(u64, R)> = shares.into_iter().flatten().collect();
+        results.sort_unstable_by_key(|(index, _)| *index);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+
+    fn count_in<T: Real>(&self, ensemble: &Ensemble, method: Method, networks: Range<u64>) -> Result<Vec<PathCounts>> {
+        let new_worker = || Worker::<T>::new(ensemble.network.architecture(), method);
+        let work = |worker: &mut Worker<T>, draw| {
+            worker.draw(ensemble, draw);
+            let path = |path_ix| {
+                let path = ensemble.path.draw(draw, path_ix, ensemble.paths_per_network)?;
+                worker.count(&path, false).map_err(|overflow| {
+                    self.overflow(overflow, &format!("architecture {}, draw {draw}", ensemble.network.architecture()))
+                })
+            };
+            (0..ensemble.paths_per_network).map(path).collect::<Result<Vec<_>>>()
+        };
+        Ok(self.distribute(networks, new_worker, work)?.into_iter().flatten().collect())
+    }
+
+    /// Counts along every path of one network and hands each result and the worker to `finish`.
+    fn run_given<T: Real, R: Send>(
+        &self,
+        network: &Network,
+        paths: &[&Path],
+        method: Method,
+        log: bool,
+        finish: impl Fn(&Path, PathCounts, &mut Worker<T>) -> R + Sync,
+    ) -> Result<Vec<R>> {
+        let new_worker = || {
+            let mut worker = Worker::<T>::new(network.architecture(), method);
+            worker.load(network);
+            worker
+        };
+        let work = |worker: &mut Worker<T>, ix| {
+            let path = paths[ix as usize];
+            check_dimension(network, path)?;
+            let counted = worker.count(path, log);
+            let counts = counted.map_err(|overflow| self.overflow(overflow, &format!("path {ix}")))?;
+            Ok(finish(path, counts, worker))
+        };
+        self.distribute(0..paths.len() as u64, new_worker, work)
+    }
+
+    fn count_given_in<T: Real>(&self, network: &Network, paths: &[&Path], method: Method) -> Result<Vec<PathCounts>> {
+        self.run_given::<T, _>(network, paths, method, false, |_, counts, _| PathCounts { knots: None, ..counts })
+    }
+
+    fn trace_in<T: Real>(&self, network: &Network, paths: &[&Path]) -> Result<Vec<Trace>> {
+        self.run_given::<T, _>(network, paths, Method::Exact, true, |path, _, worker| {
+            Trace::from_crossings(network, path, worker.take_log())
+        })
+    }
+
+    fn overflow(&self, overflow: Overflow, place: &str) -> Error {
+        let remedy = match self.precision {
+            Precision::F32 => "f32: try --precision f64, or smaller weights",
+            Precision::F64 => "f64: use smaller weights",
+        };
+        Error::failed(format!("{place}, layer {}: a pre-activation exceeds the range of {remedy}", overflow.layer + 1))
+    }
+}
+
+impl Engine for CpuEngine {
+    fn provenance(&self) -> Provenance {
+        let features = if cfg!(target_arch = "x86_64") { format!("-{:?}", pulp::Arch::new()) } else { String::new() };
+        // `V4(V4 { .. })`: the name alone.
+        let features = features.split('(').next().unwrap_or_default().to_lowercase();
+        Provenance {
+            engine: "cpu".to_owned(),
+            adapter: format!("{}{features}", std::env::consts::ARCH),
+            driver: String::new(),
+            precision: self.precision,
+        }
+    }
+
+    fn memory_needed(&self, ensemble: &Ensemble, _: Method) -> u128 {
+        let architecture = ensemble.network.architecture();
+        let (size, drawn) = match self.precision {
+            Precision::F32 => (4, 0),
+            Precision::F64 => (8, 4),
+        };
+        let widest = architecture.affine_maps().map(|a| a.n_weights()).max().unwrap_or(0);
+        let rows = 2 * block_rows(architecture) as u128 + 6;
+        let blocks = (architecture.n_units() + architecture.input_dim() as u128) * rows * size;
+        let path = 2 * 8 * ensemble.path.n_coordinates();
+        (architecture.n_hidden_parameters() * size + widest * drawn + blocks + path)
+            * self.pool.current_num_threads() as u128
+    }
+
+    fn networks_at_once(&self) -> u64 {
+        self.pool.current_num_threads() as u64
+    }
+
+    fn count(&self, ensemble: &Ensemble, method: Method, networks: Range<u64>) -> Result<Vec<PathCounts>> {
+        match self.precision {
+            Precision::F32 => self.count_in::<f32>(ensemble, method, networks),
+            Precision::F64 => self.count_in::<f64>(ensemble, method, networks),
+        }
+    }
+
+    fn count_given(&self, network: &Network, paths: &[&Path], method: Method) -> Result<Vec<PathCounts>> {
+        match self.precision {
+            Precision::F32 => self.count_given_in::<f32>(network, paths, method),
+            Precision::F64 => self.count_given_in::<f64>(network, paths, method),
+        }
+    }
+
+    fn trace(&self, network: &Network, paths: &[&Path]) -> Result<Vec<Trace>> {
+        match self.precision {
+            Precision::F32 => self.trace_in::<f32>(network, paths),
+            Precision::F64 => self.trace_in::<f64>(network, paths),
+        }
+    }
+}
+
+/// Rows of a block: enough to feed the matrix product, few enough to stay in the cache.
+fn block_rows(architecture: &Architecture) -> usize {
+    const ELEMENTS: usize = 1 << 16;
+    let widest = architecture.affine_maps().map(|a| a.inputs()).max().unwrap_or(1);
+    (ELEMENTS / widest).clamp(32, 512)
+}
+
+/// One thread's memory, reused from network to network.
+struct Worker<T> {
+    weights: Vec<AffineWeights<T>>,
+    drawn: AffineWeights<f32>,
+    pipeline: Pipeline<T>,
+}
+
+enum Pipeline<T> {
+    Exact { input: Block<T>, stages: Vec<exact::Stage<T>> },
+    Sampled { grid: usize, points: Vec<T>, changed: Vec<bool>, stages: Vec<sampled::Stage<T>> },
+}
+
+impl<T: Real> Worker<T> {
+    fn new(architecture: &Architecture, method: Method) -> Self {
+        let rows = block_rows(architecture);
+        let layers = architecture.layers().iter().enumerate();
+        let pipeline = match method {
+            Method::Exact => Pipeline::Exact {
+                input: Block::new(architecture.input_dim(), rows),
+                stages: layers.map(|(l, x)| exact::Stage::new(l, x.affine.units(), &x.activation, rows)).collect(),
+            },
+            Method::Sampled { grid } => Pipeline::Sampled {
+                grid,
+                points: vec![T::default(); rows * architecture.input_dim()],
+                changed: vec![false; rows],
+                stages: layers.map(|(l, x)| sampled::Stage::new(l, x.affine.units(), &x.activation, rows)).collect(),
+            },
+        };
+        let weights = vec![AffineWeights::default(); architecture.depth()];
+        Self { weights, drawn: AffineWeights::default(), pipeline }
+    }
+
+    fn draw(&mut self, ensemble: &Ensemble, draw: u64) {
+        for (layer, weights) in self.weights.iter_mut().enumerate() {
+            ensemble.network.draw_layer(draw, layer, &mut self.drawn);
+            T::take(&mut self.drawn.weight, &mut weights.weight);
+            T::take(&mut self.drawn.bias, &mut weights.bias);
+        }
+    }
+
+    fn load(&mut self, network: &Network) {
+        let convert = |values: &[f64]| values.iter().map(|&v| T::from_f64(v)).collect();
+        for (weights, given) in self.weights.iter_mut().zip(network.affine()) {
+            *weights = AffineWeights { weight: convert(&given.weight), bias: convert(&given.bias) };
+        }
+    }
+
+    fn count(&mut self, path: &Path, log: bool) -> Result<PathCounts, Overflow> {
+        match &mut self.pipeline {
+            Pipeline::Exact { input, stages } => {
+                stages.iter_mut().for_each(|stage| stage.reset(log));
+                let mut tally = Tally::default();
+                input.clear();
+                for (vertex, &position) in path.positions().iter().enumerate() {
+                    if input.is_full() {
+                        exact::advance(stages, &self.weights, &mut tally, input)?;
+                        input.clear();
+                    }
+                    input.push_point(path.vertex(vertex), position);
+                }
+                exact::advance(stages, &self.weights, &mut tally, input)?;
+                exact::finish(stages, &self.weights, &mut tally)?;
+                Ok(PathCounts {
+                    length: path.length(),
+                    crossings: stages.iter().map(exact::Stage::crossings).collect(),
+                    boundaries: tally.boundaries,
+                    knots: Some(tally.knots),
+                })
+            }
+            Pipeline::Sampled { grid, points, changed, stages } => {
+                stages.iter_mut().for_each(sampled::Stage::reset);
+                let mut boundaries = 0;
+                if path.n_vertices() > 1 {
+                    let mut cursor = GridPoints::new(path, *grid);
+                    loop {
+                        let rows = cursor.fill(points, changed.len());
+                        if rows == 0 {
+                            break;
+                        }
+                        let points = &points[..rows * path.dim()];
+                        boundaries += sampled::advance(stages, &self.weights, points, &mut changed[..rows])?;
+                    }
+                }
+                Ok(PathCounts {
+                    length: path.length(),
+                    crossings: stages.iter().map(sampled::Stage::flips).collect(),
+                    boundaries,
+                    knots: None,
+                })
+            }
+        }
+    }
+
+    fn take_log(&mut self) -> Vec<crate::trace::Crossing> {
+        match &mut self.pipeline {
+            Pipeline::Exact { stages, .. } => stages.iter_mut().flat_map(exact::Stage::take_log).collect(),
+            Pipeline::Sampled { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Equally spaced points of a path, both ends included.
+struct GridPoints<'a> {
+    path: &'a Path,
+    grid: usize,
+    next: usize,
+    edge: usize,
+    point: Vec<f64>,
+}
+
+impl<'a> GridPoints<'a> {
+    fn new(path: &'a Path, grid: usize) -> Self {
+        Self { path, grid, next: 0, edge: 0, point: vec![0.0; path.dim()] }
+    }
+
+    /// Writes up to `rows` more points; returns how many there were.
+    fn fill<T: Real>(&mut self, points: &mut [T], rows: usize) -> usize {
+        let n = rows.min(self.grid - self.next);
+        let last_edge = self.path.n_vertices() - 2;
+        for row in points.chunks_exact_mut(self.path.dim()).take(n) {
+            // A product before the quotient: grids that contain each other share their points to the bit.
+            let position = self.path.length() * self.next as f64 / (self.grid - 1) as f64;
+            while self.edge < last_edge && self.path.positions()[self.edge + 1] <= position {
+                self.edge += 1;
+            }
+            self.path.point_on_edge(self.edge, position, &mut self.point);
+            row.iter_mut().zip(&self.point).for_each(|(x, &p)| *x = T::from_f64(p));
+            self.next += 1;
+        }
+        n
+    }
+}

@@ -1,0 +1,90 @@
+//! The seam between what is computed and what computes it.
+
+pub mod cpu;
+
+use std::ops::Range;
+
+use crate::ensemble::Ensemble;
+use crate::error::Result;
+use crate::network::Network;
+use crate::path::Path;
+use crate::trace::Trace;
+
+/// How crossings are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Method {
+    /// Every crossing is located.
+    Exact,
+    /// The activation pattern is compared between equally spaced grid points: a lower bound.
+    Sampled {
+        /// Grid points per path, both ends included.
+        grid: usize,
+    },
+}
+
+/// The floating-point type an engine computes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits.
+    F32,
+    /// 64 bits.
+    F64,
+}
+
+/// The counts of one path of one network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PathCounts {
+    /// Arc length of the path.
+    pub length: f64,
+    /// Crossings of each hidden layer. Sampled: units that changed piece between neighbouring grid points (flips).
+    pub crossings: Vec<u64>,
+    /// Points at which the pattern changes. Sampled: intervals between grid points in which it changed.
+    pub boundaries: u64,
+    /// Boundaries at which the output changes slope; `None` where the method cannot tell.
+    pub knots: Option<u64>,
+}
+
+/// What computed a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// `cpu`, for example.
+    pub engine: String,
+    /// The device.
+    pub adapter: String,
+    /// The device's driver, where it has one.
+    pub driver: String,
+    /// The type of floating-point numbers.
+    pub precision: Precision,
+}
+
+/// Something that counts: the CPU, a GPU, or a test's script.
+pub trait Engine: Send + Sync {
+    /// What to write beside its results.
+    fn provenance(&self) -> Provenance;
+
+    /// The bytes of memory that counting needs at its peak, besides what it returns.
+    fn memory_needed(&self, ensemble: &Ensemble, method: Method) -> u128;
+
+    /// Networks that it takes at least to keep it busy.
+    fn networks_at_once(&self) -> u64;
+
+    /// Counts draws `networks` of an ensemble: all paths of the first network, then all of the next.
+    ///
+    /// # Errors
+    /// Names the draw and layer at which a computation failed.
+    fn count(&self, ensemble: &Ensemble, method: Method, networks: Range<u64>) -> Result<Vec<PathCounts>>;
+
+    /// Counts on one given network. Knots are left open: zero weights and cancellations can hide a kink, see
+    /// [`Engine::trace`].
+    ///
+    /// # Errors
+    /// Names the path and layer at which a computation failed.
+    fn count_given(&self, network: &Network, paths: &[&Path], method: Method) -> Result<Vec<PathCounts>>;
+
+    /// Locates every crossing of one given network along given paths.
+    ///
+    /// # Errors
+    /// Names the path and layer at which a computation failed.
+    fn trace(&self, network: &Network, paths: &[&Path]) -> Result<Vec<Trace>>;
+}

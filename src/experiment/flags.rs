@@ -1,0 +1,63 @@
+//! The ensemble as the user writes it, before any of it is checked.
+
+/// The flags that describe an ensemble; [`Plan`](super::Plan) is their checked form.
+#[derive(Clone, Debug, clap::Args)]
+pub struct EnsembleFlags {
+    /// Inputs and hidden layers: 2-64x3 (2 inputs, three layers of 64 units) or 784-512-256-128
+    #[arg(long, default_value = "2-64x3")]
+    pub arch: String,
+
+    /// Units of the linear read-out (matters for knots only)
+    #[arg(long, default_value_t = 1)]
+    pub outputs: usize,
+
+    /// relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity or spline:FILE (TOML with breakpoints,
+    /// slopes and anchor)
+    #[arg(long, default_value = "relu")]
+    pub activation: String,
+
+    /// Law of the weights: he-normal, he-uniform, glorot-normal, glorot-uniform, lecun-normal, torch, normal:STD, uniform:STD,
+    /// laplace:STD, student-t:DF:STD or orthogonal
+    #[arg(long, default_value = "he-normal")]
+    pub weights: String,
+
+    /// Law of the biases: zero, normal:STD, uniform:HALFWIDTH or torch
+    #[arg(long, default_value = "normal:0.1")]
+    pub bias: String,
+
+    /// Law of the path: segment, chord, polyline:K, through-origin, file:FILE or data:FILE
+    #[arg(long, default_value = "segment")]
+    pub path: String,
+
+    /// Law of start points and anchors: normal:STD, uniform:HALFWIDTH or origin
+    #[arg(long, default_value = "normal:1")]
+    pub start: String,
+
+    /// Length of a segment
+    #[arg(long, default_value_t = 2.0, allow_negative_numbers = true)]
+    pub length: f64,
+
+    /// Number of networks; with --target-error the most there may be [default: 1000, or no limit with --target-error]
+    #[arg(long)]
+    pub networks: Option<u64>,
+
+    /// Paths of each network
+    #[arg(long, default_value_t = 1)]
+    pub paths_per_network: u64,
+
+    /// Stop when the relative standard error of the density is below this: 1% or 0.01
+    #[arg(long, value_name = "ERROR")]
+    pub target_error: Option<String>,
+
+    /// How crossings are counted: exact, or sampled on a grid (a lower bound)
+    #[arg(long, default_value = "exact")]
+    pub method: String,
+
+    /// Grid points per path of the sampled method
+    #[arg(long, default_value_t = 1024)]
+    pub grid: usize,
+
+    /// Seed of all random numbers
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}

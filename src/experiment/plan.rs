@@ -1,0 +1,182 @@
+//! A checked ensemble and how it is to be estimated.
+
+use sha2::{Digest, Sha256};
+
+use super::EnsembleFlags;
+use crate::engine::{Engine, Method, Precision};
+use crate::ensemble::Ensemble;
+use crate::error::{Error, Result};
+use crate::network::{Activation, Architecture, RandomNetwork};
+use crate::path::{PathLaw, RandomPath, StartLaw};
+use crate::random::Stream;
+use crate::stats::Quantity;
+
+/// What to estimate: an ensemble, how to count, and when to stop.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The law of a draw.
+    pub ensemble: Ensemble,
+    /// How to count.
+    pub method: Method,
+    /// The most networks to draw.
+    pub networks: u64,
+    /// The relative standard error of the density at which to stop earlier.
+    pub target_error: Option<f64>,
+}
+
+impl Plan {
+    /// Checks an ensemble given by flags and reads the files that it names.
+    ///
+    /// # Errors
+    /// Names the flag that is wrong and what would be right.
+    pub fn from_flags(flags: &EnsembleFlags) -> Result<Self> {
+        fn parse<T: std::str::FromStr<Err = Error>>(flag: &str, text: &str) -> Result<T> {
+            text.parse().map_err(|e: Error| e.at(flag))
+        }
+        let activation: Activation = parse("--activation", &flags.activation)?;
+        let architecture = Architecture::parse(&flags.arch, activation, flags.outputs).map_err(|e| e.at("--arch"))?;
+        let method = match flags.method.as_str() {
+            "exact" => Method::Exact,
+            "sampled" if flags.grid >= 2 => Method::Sampled { grid: flags.grid },
+            "sampled" => {
+                return Err(Error::usage(format!("--grid {}: give at least 2 points", flags.grid)));
+            }
+            other => {
+                return Err(Error::usage(format!("--method {other}: use exact or sampled")));
+            }
+        };
+        let target_error = flags.target_error.as_deref().map(parse_target).transpose()?;
+        let networks = flags.networks.unwrap_or(if target_error.is_some() { u64::MAX } else { 1000 });
+        for (flag, value) in [("--networks", networks), ("--paths-per-network", flags.paths_per_network)] {
+            if value == 0 {
+                return Err(Error::usage(format!("{flag} 0: give at least 1")));
+            }
+        }
+        let dim = architecture.input_dim();
+        let start: StartLaw = parse("--start", &flags.start)?;
+        let path = PathLaw::from_flags(&flags.path, start, flags.length, dim)?;
+        let path = RandomPath::new(path, dim, flags.seed)?;
+        if path.n_coordinates() * u128::from(flags.paths_per_network) > u128::from(Stream::LEN) {
+            return Err(Error::usage(format!(
+                "--paths-per-network {}: a network's paths may have 2^34 coordinates together",
+                flags.paths_per_network
+            )));
+        }
+        let network = RandomNetwork::new(
+            architecture,
+            parse("--weights", &flags.weights)?,
+            parse("--bias", &flags.bias)?,
+            flags.seed,
+        )
+        .map_err(|e| e.at("--weights"))?;
+        let ensemble = Ensemble { network, path, paths_per_network: flags.paths_per_network };
+        Ok(Self { ensemble, method, networks, target_error })
+    }
+
+    /// The quantity that is reported first and that `target_error` is about: boundaries where they are located; the
+    /// sampled method misses coincident ones, so there the flips.
+    pub fn headline(&self) -> Quantity {
+        match self.method {
+            Method::Exact => Quantity::Boundaries,
+            Method::Sampled { .. } => Quantity::Crossings,
+        }
+    }
+
+    /// Sixteen hexadecimal digits that two plans share exactly if each draw of one has the counts of the other's: all but how
+    /// many networks there are, and what computes them.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let network = &self.ensemble.network;
+        let architecture = network.architecture();
+        let path = self.ensemble.path.law();
+        hash.update(format!(
+            "{architecture}|{}|{:?}|{}|{}|{:?}|{}|{}|",
+            architecture.outputs(),
+            architecture.activation().pieces(),
+            network.weights(),
+            network.bias(),
+            self.method,
+            self.ensemble.paths_per_network,
+            network.seed()
+        ));
+        match path {
+            PathLaw::File { paths, .. } => {
+                for named in paths.iter() {
+                    (0..named.path.n_vertices())
+                        .flat_map(|v| named.path.vertex(v))
+                        .for_each(|x| hash.update(x.to_le_bytes()));
+                    hash.update(named.path.length().to_le_bytes());
+                }
+            }
+            PathLaw::Data { rows, .. } => rows.iter().for_each(|x| hash.update(x.to_le_bytes())),
+            _ => hash.update(format!("{path:?}")),
+        }
+        hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Refuses what does not fit in this machine's memory.
+    ///
+    /// # Errors
+    /// Says what it would need and what there is.
+    pub fn check_memory(&self, engine: &dyn Engine) -> Result<()> {
+        let counts = 64 + 8 * self.ensemble.network.architecture().depth() as u128;
+        let results = counts * u128::from(self.ensemble.paths_per_network) * u128::from(engine.networks_at_once());
+        let needed = engine.memory_needed(&self.ensemble, self.method) + results;
+        let available = available_memory();
+        if available.is_some_and(|available| needed > available) {
+            let gib = |bytes: u128| bytes as f64 / f64::from(1 << 30);
+            return Err(Error::usage(format!(
+                "--arch {}: needs {:.1} GiB of memory, but {:.1} GiB are available: use narrower layers, fewer paths per network or \
+                 fewer --threads",
+                self.ensemble.network.architecture(),
+                gib(needed),
+                gib(available.unwrap_or(0))
+            )));
+        }
+        Ok(())
+    }
+
+    /// What a careful user should know before the run.
+    pub fn warnings(&self, precision: Precision) -> Vec<String> {
+        let Method::Sampled { grid } = self.method else {
+            return Vec::new();
+        };
+        let Ok(path) = self.ensemble.path.draw(0, 0, self.ensemble.paths_per_network) else {
+            return Vec::new();
+        };
+        // A step moves pre-activations by about the step times their slope, rounding by about epsilon times the distance from
+        // the origin times the same slope, and the root of the number of terms.
+        let epsilon = match precision {
+            Precision::F32 => f64::from(f32::EPSILON),
+            Precision::F64 => f64::EPSILON,
+        };
+        let widest = self.ensemble.network.architecture().affine_maps().map(|a| a.inputs()).max().unwrap_or(1);
+        let norm = |v: usize| path.vertex(v).iter().map(|x| x * x).sum::<f64>().sqrt();
+        let reach = (0..path.n_vertices()).map(norm).fold(1.0, f64::max);
+        let step = path.length() / (grid - 1) as f64;
+        let finest = 4.0 * epsilon * (widest as f64).sqrt() * reach;
+        if step > 0.0 && step < finest {
+            return vec![format!(
+                "--grid {grid}: a step of {step:.1e} is at the rounding of the pre-activations, so flips are overcounted; stay below \
+                 {:.0} points, or use --method exact",
+                (path.length() / finest).floor()
+            )];
+        }
+        Vec::new()
+    }
+}
+
+fn parse_target(text: &str) -> Result<f64> {
+    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |percent| (percent, 0.01));
+    match number.trim().parse::<f64>() {
+        Ok(value) if value > 0.0 && value.is_finite() => Ok(value * scale),
+        _ => Err(Error::usage(format!("--target-error {text}: give a positive number such as 1% or 0.01"))),
+    }
+}
+
+/// Bytes of memory that can be had, where the system says.
+fn available_memory() -> Option<u128> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().trim_end_matches("kB").trim().parse::<u128>().ok().map(|kib| kib * 1024)
+}

@@ -1,0 +1,221 @@
+//! The rows of result files.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::{Estimate, OutputFile, Plan};
+use crate::engine::{Method, PathCounts, Precision, Provenance};
+use crate::error::{Error, Result};
+use crate::path::PathLaw;
+use crate::stats::{CONFIDENCE, Quantity};
+
+/// One row of the summary CSV, and one object of the JSON; fields are columns, in this order. What is undefined is empty.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the names are the columns of the documented file format")]
+pub struct SummaryRow {
+    pub architecture: String,
+    pub activation: String,
+    pub input_dim: usize,
+    pub depth: usize,
+    pub units: u64,
+    pub weights: String,
+    pub bias: String,
+    pub path: String,
+    /// Mean length of a path.
+    pub length: Option<f64>,
+    pub method: String,
+    pub grid_points: Option<usize>,
+    pub quantity: String,
+    pub layer: String,
+    pub networks: u64,
+    pub paths_per_network: u64,
+    pub mean_density: Option<f64>,
+    pub std_error: Option<f64>,
+    pub ci_low: Option<f64>,
+    pub ci_high: Option<f64>,
+    pub confidence: f64,
+    pub between_network_std: Option<f64>,
+    pub within_network_std: Option<f64>,
+    pub density_upper_bound: Option<f64>,
+    pub bound_ratio: Option<f64>,
+    pub infinite_width_density: Option<f64>,
+    pub engine: String,
+    pub adapter: Option<String>,
+    pub driver: Option<String>,
+    pub precision: String,
+    pub seed: u64,
+    pub version: String,
+    pub plan_digest: String,
+    pub wall_seconds: Option<f64>,
+}
+
+impl SummaryRow {
+    /// The rows of an ensemble: crossings, boundaries, knots, then the crossings of each layer.
+    pub fn of_estimate(plan: &Plan, provenance: &Provenance, estimate: &Estimate) -> Vec<Self> {
+        let depth = plan.ensemble.network.architecture().depth();
+        let all = [Quantity::Crossings, Quantity::Boundaries, Quantity::Knots];
+        let quantities = all.into_iter().chain((0..depth).map(Quantity::LayerCrossings));
+        quantities.map(|quantity| Self::of_quantity(plan, provenance, estimate, quantity)).collect()
+    }
+
+    fn of_quantity(plan: &Plan, provenance: &Provenance, estimate: &Estimate, quantity: Quantity) -> Self {
+        let network = &plan.ensemble.network;
+        let architecture = network.architecture();
+        let density = estimate.moments.density(quantity);
+        let (name, layer) = match quantity {
+            Quantity::Crossings => ("crossings", "all".to_owned()),
+            Quantity::Boundaries => ("boundaries", "all".to_owned()),
+            Quantity::Knots => ("knots", "all".to_owned()),
+            Quantity::LayerCrossings(layer) => ("crossings", (layer + 1).to_string()),
+        };
+        let bound = estimate.theory.bound(quantity);
+        let named = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+        Self {
+            architecture: architecture.to_string(),
+            activation: architecture.activation().to_string(),
+            input_dim: architecture.input_dim(),
+            depth: architecture.depth(),
+            units: u64::try_from(architecture.n_units()).unwrap_or(u64::MAX),
+            weights: network.weights().to_string(),
+            bias: network.bias().to_string(),
+            path: describe_path(plan.ensemble.path.law()),
+            length: estimate.moments.mean_length(),
+            method: match plan.method {
+                Method::Exact => "exact".to_owned(),
+                Method::Sampled { .. } => "sampled".to_owned(),
+            },
+            grid_points: match plan.method {
+                Method::Exact => None,
+                Method::Sampled { grid } => Some(grid),
+            },
+            quantity: name.to_owned(),
+            layer,
+            networks: estimate.moments.networks(),
+            paths_per_network: plan.ensemble.paths_per_network,
+            mean_density: density.map(|d| d.mean),
+            std_error: density.and_then(|d| d.std_error),
+            ci_low: density.and_then(|d| d.interval).map(|i| i.0),
+            ci_high: density.and_then(|d| d.interval).map(|i| i.1),
+            confidence: CONFIDENCE,
+            between_network_std: density.and_then(|d| d.between_network_std),
+            within_network_std: density.and_then(|d| d.within_network_std),
+            density_upper_bound: bound,
+            bound_ratio: density.zip(bound).filter(|(_, bound)| *bound > 0.0).map(|(d, bound)| d.mean / bound),
+            infinite_width_density: estimate.theory.infinite_width(quantity),
+            engine: provenance.engine.clone(),
+            adapter: named(&provenance.adapter),
+            driver: named(&provenance.driver),
+            precision: match provenance.precision {
+                Precision::F32 => "f32".to_owned(),
+                Precision::F64 => "f64".to_owned(),
+            },
+            seed: network.seed(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            plan_digest: plan.digest(),
+            wall_seconds: Some(estimate.wall_seconds),
+        }
+    }
+
+    /// Writes rows as CSV with a header.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write_csv(rows: &[Self], writer: impl Write) -> std::io::Result<()> {
+        let mut csv = csv::Writer::from_writer(writer);
+        for row in rows {
+            csv.serialize(row)?;
+        }
+        csv.flush()
+    }
+
+    /// Writes rows as the JSON object `{"rows": [...]}`.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write_json(rows: &[Self], mut writer: impl Write) -> std::io::Result<()> {
+        serde_json::to_writer_pretty(&mut writer, &serde_json::json!({ "rows": rows }))?;
+        writeln!(writer)
+    }
+}
+
+/// The path law with the law of its points.
+fn describe_path(law: &PathLaw) -> String {
+    match law {
+        PathLaw::Segment { start, .. } | PathLaw::Chord { start } | PathLaw::Polyline { start, .. } => {
+            format!("{law} from {start}")
+        }
+        _ => law.to_string(),
+    }
+}
+
+/// The draws CSV: one row per path, written as soon as its network is done.
+#[derive(Debug)]
+pub struct DrawsFile {
+    csv: csv::Writer<OutputFile>,
+    plan_digest: String,
+    paths_per_network: u64,
+}
+
+impl DrawsFile {
+    /// Starts the file with its header.
+    ///
+    /// # Errors
+    /// A full disk.
+    pub fn new(file: OutputFile, plan: &Plan) -> Result<Self> {
+        let mut csv = csv::Writer::from_writer(file);
+        let fixed = ["plan_digest", "ensemble", "network", "path_ix", "length", "crossings", "boundaries", "knots"];
+        let depth = plan.ensemble.network.architecture().depth();
+        let header =
+            fixed.iter().map(|&name| name.to_owned()).chain((1..=depth).map(|l| format!("crossings_layer_{l}")));
+        let written = csv.write_record(header);
+        let mut draws = Self { csv, plan_digest: plan.digest(), paths_per_network: plan.ensemble.paths_per_network };
+        written.map_err(|e| draws.failed(e.into()))?;
+        draws.flush()?;
+        Ok(draws)
+    }
+
+    /// Appends the paths of networks from `first_network` on, and hands them to the system.
+    ///
+    /// # Errors
+    /// A full disk; the rows before remain.
+    pub fn write(&mut self, first_network: u64, counts: &[PathCounts]) -> Result<()> {
+        let per_network = usize::try_from(self.paths_per_network).expect("these paths were counted");
+        for (network_ix, paths) in counts.chunks(per_network).enumerate() {
+            for (path_ix, path) in paths.iter().enumerate() {
+                let crossings: u128 = path.crossings.iter().map(|&c| u128::from(c)).sum();
+                let mut row = vec![
+                    self.plan_digest.clone(),
+                    "0".to_owned(),
+                    (first_network + network_ix as u64).to_string(),
+                    path_ix.to_string(),
+                    path.length.to_string(),
+                    crossings.to_string(),
+                    path.boundaries.to_string(),
+                    path.knots.map_or(String::new(), |k| k.to_string()),
+                ];
+                row.extend(path.crossings.iter().map(u64::to_string));
+                self.csv.write_record(&row).map_err(|e| self.failed(e.into()))?;
+            }
+        }
+        self.flush()
+    }
+
+    /// Completes the file.
+    ///
+    /// # Errors
+    /// A full disk.
+    pub fn finish(self) -> Result<()> {
+        let place = self.csv.get_ref().target().display().to_string();
+        let file = self.csv.into_inner().map_err(|e| Error::failed(e.to_string()).at(place))?;
+        file.finish()
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.csv.flush().map_err(|e| self.failed(e))
+    }
+
+    fn failed(&self, error: std::io::Error) -> Error {
+        Error::failed(error.to_string()).at(self.csv.get_ref().target().display())
+    }
+}

@@ -1,0 +1,149 @@
+//! Draws networks until there are enough.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::Plan;
+use crate::engine::{Engine, PathCounts};
+use crate::error::Result;
+use crate::stats::{Density, MIN_NETWORKS, Moments, Quantity, next_look};
+use crate::theory::{density, infinite_width};
+
+/// How long a batch should take: between two looks at Ctrl-C and two updates of the progress bar.
+const BATCH: Duration = Duration::from_millis(200);
+
+/// What theory says of an ensemble.
+#[derive(Clone, Debug)]
+pub struct Theory {
+    /// The upper bound, where it applies.
+    pub upper: Option<density::DensityBound>,
+    /// Each layer's density at infinite width, where the law applies.
+    pub infinite_width: Option<Vec<f64>>,
+}
+
+impl Theory {
+    fn of_plan(plan: &Plan) -> Result<Self> {
+        Ok(Self {
+            upper: density::density_upper(&plan.ensemble.network),
+            infinite_width: infinite_width::density(&plan.ensemble)?,
+        })
+    }
+
+    /// The upper bound on the density of a quantity.
+    pub fn bound(&self, quantity: Quantity) -> Option<f64> {
+        self.upper.as_ref().map(|upper| match quantity {
+            Quantity::LayerCrossings(layer) => upper.layers[layer].total(),
+            _ => upper.total(),
+        })
+    }
+
+    /// The density of a quantity at infinite width.
+    pub fn infinite_width(&self, quantity: Quantity) -> Option<f64> {
+        self.infinite_width.as_ref().map(|layers| match quantity {
+            Quantity::LayerCrossings(layer) => layers[layer],
+            _ => layers.iter().sum(),
+        })
+    }
+}
+
+/// The result of a run.
+#[derive(Clone, Debug)]
+pub struct Estimate {
+    /// All that the densities and their errors need.
+    pub moments: Moments,
+    /// What theory says.
+    pub theory: Theory,
+    /// Whether the user stopped the run before its end.
+    pub interrupted: bool,
+    /// Time the run took.
+    pub wall_seconds: f64,
+}
+
+impl Estimate {
+    /// Quantities and layers whose density exceeds its upper bound by more than `std_errors` standard errors. Never with
+    /// fewer than 30 networks, whose standard error means little.
+    pub fn violations(&self, std_errors: f64) -> Vec<(Quantity, Density, f64)> {
+        if self.moments.networks() < MIN_NETWORKS {
+            return Vec::new();
+        }
+        let layers = self.theory.upper.as_ref().map_or(0, |upper| upper.layers.len());
+        let quantities = [Quantity::Crossings, Quantity::Boundaries, Quantity::Knots];
+        let checked = quantities.into_iter().chain((0..layers).map(Quantity::LayerCrossings)).filter_map(|quantity| {
+            let (density, bound) = (self.moments.density(quantity)?, self.theory.bound(quantity)?);
+            let excess = density.mean - bound;
+            // Sums of equal terms may differ from the bound in the last digits.
+            (excess > std_errors * density.std_error? + 1e-9 * bound).then_some((quantity, density, bound))
+        });
+        checked.collect()
+    }
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Networks done.
+    pub networks: u64,
+    /// Networks expected at the end; grows and shrinks with the error where there is a target.
+    pub expected: u64,
+    /// The estimate so far.
+    pub density: Option<Density>,
+}
+
+/// Who is told of a run's results as they come.
+pub trait Observer {
+    /// The counts of consecutive networks, in order.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn counted(&mut self, first_network: u64, counts: &[PathCounts]) -> Result<()>;
+
+    /// After every batch.
+    fn progress(&mut self, progress: Progress);
+}
+
+/// Draws and counts networks until the plan's target or number is reached, or `stop` is set.
+///
+/// The error is compared with the target after numbers of networks that depend on earlier counts alone, so the result does
+/// not depend on threads, batches or time.
+///
+/// # Errors
+/// The engine's and the observer's; and those of memory, before anything is computed.
+pub fn estimate(plan: &Plan, engine: &dyn Engine, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Estimate> {
+    let start = Instant::now();
+    plan.check_memory(engine)?;
+    let theory = Theory::of_plan(plan)?;
+    let depth = plan.ensemble.network.architecture().depth();
+    let paths_per_network = plan.ensemble.paths_per_network;
+    let mut moments = Moments::new(depth, paths_per_network, plan.ensemble.path.law().length_unit());
+    let mut look = match plan.target_error {
+        Some(_) => plan.networks.min(MIN_NETWORKS),
+        None => plan.networks,
+    };
+    let mut batch = engine.networks_at_once();
+    while moments.networks() < look && !stop.load(Ordering::Relaxed) {
+        let first = moments.networks();
+        let end = look.min(first.saturating_add(batch));
+        let batch_start = Instant::now();
+        let counts = engine.count(&plan.ensemble, plan.method, first..end)?;
+        // Fits: these paths were counted.
+        for paths in counts.chunks(paths_per_network as usize) {
+            moments.add_network(paths)?;
+        }
+        observer.counted(first, &counts)?;
+        let pace = BATCH.as_secs_f64() / batch_start.elapsed().as_secs_f64().max(1e-6);
+        batch = ((end - first) as f64 * pace.min(4.0)).max(engine.networks_at_once() as f64) as u64;
+        let density = moments.density(plan.headline());
+        if let Some(target) = plan.target_error
+            && moments.networks() == look
+        {
+            // Without a relative error (no crossing yet) twice as many networks may have one.
+            let ratio = density.and_then(|d| d.relative_error()).map_or(f64::INFINITY, |error| error / target);
+            if ratio > 1.0 {
+                look = next_look(look, ratio).min(plan.networks);
+            }
+        }
+        observer.progress(Progress { networks: moments.networks(), expected: look, density });
+    }
+    let interrupted = moments.networks() < look;
+    Ok(Estimate { moments, theory, interrupted, wall_seconds: start.elapsed().as_secs_f64() })
+}

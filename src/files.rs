@@ -1,0 +1,169 @@
+//! Reading files that may be truncated or malicious: nothing is allocated that the file itself does not hold.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use npyz::{NpyFile, Order};
+
+use crate::error::{Error, Result};
+
+/// Files above this size are refused before they are read.
+const MAX_FILE_BYTES: u64 = 8 << 30;
+/// numpy's own limit for the header of an array it does not trust.
+const MAX_NPY_HEADER_BYTES: usize = 10_000;
+const MAX_NPY_HEADER_NESTING: usize = 8;
+
+/// An array of numbers in row-major order.
+#[derive(Debug)]
+pub(crate) struct Array {
+    pub shape: Vec<usize>,
+    pub values: Vec<f64>,
+}
+
+/// Reads a whole file into memory.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let file = File::open(path)?;
+        if file.metadata()?.len() > MAX_FILE_BYTES {
+            return Err(std::io::Error::other(format!("larger than {} GiB", MAX_FILE_BYTES >> 30)));
+        }
+        read_bounded(file)
+    };
+    read().map_err(|e| Error::usage(e.to_string()).at(path.display()))
+}
+
+/// Reads a stream to its end, refusing more than the largest file admitted (a small archive can unpack to anything).
+pub(crate) fn read_bounded(stream: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(std::io::Error::other(format!("unpacks to more than {} GiB", MAX_FILE_BYTES >> 30)));
+    }
+    Ok(bytes)
+}
+
+/// Parses the bytes of a `.npy` file of 32- or 64-bit floating-point numbers.
+pub(crate) fn parse_npy(bytes: &[u8]) -> Result<Array> {
+    check_npy_header(bytes)?;
+    let npy = NpyFile::new(bytes).map_err(|e| Error::usage(format!("not a .npy array: {e}")))?;
+    let shape: Vec<usize> = npy.shape().iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect();
+    let n = shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
+    let Some(n) = n.filter(|&n| n <= bytes.len()) else {
+        return Err(Error::usage(format!("shape {shape:?} needs more data than the file holds")));
+    };
+    let (order, dtype) = (npy.order(), npy.dtype().descr());
+    let npy = match npy.try_data::<f64>() {
+        Ok(data) => data.collect::<std::io::Result<Vec<f64>>>(),
+        Err(npy) => match npy.try_data::<f32>() {
+            Ok(data) => data.map(|v| v.map(f64::from)).collect(),
+            Err(_) => {
+                return Err(Error::usage(format!("dtype {dtype}: save it as float32 or float64")));
+            }
+        },
+    };
+    let values = npy.map_err(|e| Error::usage(format!("truncated data: {e}")))?;
+    if values.len() != n {
+        return Err(Error::usage(format!("shape {shape:?} does not match its {} values", values.len())));
+    }
+    Ok(match order {
+        Order::C => Array { shape, values },
+        Order::Fortran => from_fortran(shape, &values),
+    })
+}
+
+/// The header is text in Python syntax: bounds its length and nesting before a recursive parser sees it.
+fn check_npy_header(bytes: &[u8]) -> Result<()> {
+    let malformed = || Error::usage("not a .npy array, or a truncated one");
+    let start = match bytes.get(..8).ok_or_else(malformed)? {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _] => 10,
+        [0x93, b'N', b'U', b'M', b'P', b'Y', _, _] => 12,
+        _ => return Err(malformed()),
+    };
+    let size_bytes = bytes.get(8..start).ok_or_else(malformed)?;
+    let size = size_bytes.iter().rev().fold(0usize, |n, &b| n << 8 | usize::from(b));
+    if size > MAX_NPY_HEADER_BYTES {
+        return Err(Error::usage(format!("a header of {size} bytes: at most {MAX_NPY_HEADER_BYTES} are read")));
+    }
+    let header = bytes.get(start..start + size).ok_or_else(malformed)?;
+    let mut nesting = 0usize;
+    for byte in header {
+        match byte {
+            b'(' | b'[' | b'{' => nesting += 1,
+            b')' | b']' | b'}' => nesting = nesting.saturating_sub(1),
+            _ => {}
+        }
+        if nesting > MAX_NPY_HEADER_NESTING {
+            return Err(malformed());
+        }
+    }
+    Ok(())
+}
+
+fn from_fortran(shape: Vec<usize>, values: &[f64]) -> Array {
+    let mut index = vec![0; shape.len()];
+    let mut ordered = Vec::with_capacity(values.len());
+    for _ in 0..values.len() {
+        let flat = index.iter().zip(&shape).rev().fold(0, |flat, (&i, &side)| flat * side + i);
+        ordered.push(values[flat]);
+        for axis in (0..shape.len()).rev() {
+            index[axis] += 1;
+            if index[axis] < shape[axis] {
+                break;
+            }
+            index[axis] = 0;
+        }
+    }
+    Array { shape, values: ordered }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn npy(header: &str, data: &[u8]) -> Vec<u8> {
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.bytes());
+        bytes.extend(data);
+        bytes
+    }
+
+    fn doubles(values: &[f64]) -> Vec<u8> {
+        values.iter().flat_map(|v| v.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn both_orders_and_both_widths_are_read() {
+        let data = doubles(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let c = npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }", &data);
+        let array = parse_npy(&c).unwrap();
+        assert_eq!((array.shape, array.values), (vec![2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
+        let fortran = npy("{'descr': '<f8', 'fortran_order': True, 'shape': (2, 3), }", &data);
+        assert_eq!(parse_npy(&fortran).unwrap().values, [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
+        let singles: Vec<u8> = [0.5f32, -1.5].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let single = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", &singles);
+        assert_eq!(parse_npy(&single).unwrap().values, [0.5, -1.5]);
+    }
+
+    #[test]
+    fn hostile_arrays_are_refused() {
+        let data = doubles(&[1.0, 2.0]);
+        for header in [
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }",
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }garbage",
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, 4294967296), }",
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (18446744073709551615, 2), }",
+            "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }",
+            "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }",
+            "((((((((((((((((((((((((",
+            "",
+        ] {
+            parse_npy(&npy(header, &data)).expect_err(header);
+        }
+        let whole = npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }", &data);
+        for len in 0..whole.len() {
+            parse_npy(&whole[..len]).expect_err("truncated");
+        }
+    }
+}

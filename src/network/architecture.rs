@@ -1,0 +1,212 @@
+//! The shape of a network: a list of affine layers and their activations, and the linear read-out.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Activation;
+use crate::error::{Error, Result};
+use crate::random::Stream;
+
+/// An affine map between layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Affine {
+    /// Every input is connected to every unit.
+    Dense {
+        /// Number of inputs.
+        inputs: usize,
+        /// Number of units.
+        units: usize,
+    },
+}
+
+impl Affine {
+    /// Number of inputs.
+    pub fn inputs(&self) -> usize {
+        let Self::Dense { inputs, .. } = *self;
+        inputs
+    }
+
+    /// Number of units (pre-activations).
+    pub fn units(&self) -> usize {
+        let Self::Dense { units, .. } = *self;
+        units
+    }
+
+    /// Number of free weights, biases apart.
+    pub fn n_weights(&self) -> u128 {
+        self.inputs() as u128 * self.units() as u128
+    }
+}
+
+/// A hidden layer: an affine map and the activation of its units.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// The affine map.
+    pub affine: Affine,
+    /// The activation of every unit of the layer.
+    pub activation: Arc<Activation>,
+}
+
+/// A feed-forward network's shape: hidden layers and a linear read-out.
+///
+/// Written `2-64x3` (2 inputs, three hidden layers of 64 units) or `784-512-256-128`.
+#[derive(Clone, Debug)]
+pub struct Architecture {
+    input_dim: usize,
+    layers: Vec<Layer>,
+    outputs: usize,
+}
+
+impl Architecture {
+    /// A dense network with the given hidden widths, the same activation everywhere, and `outputs` linear read-outs.
+    ///
+    /// # Errors
+    /// No hidden layer, a zero width and a tensor of more than 2^34 weights are refused.
+    pub fn dense(input_dim: usize, widths: &[usize], activation: Activation, outputs: usize) -> Result<Self> {
+        if widths.is_empty() {
+            return Err(Error::usage("an architecture needs a hidden layer: for example 2-64x3"));
+        }
+        if outputs == 0 {
+            return Err(Error::usage("the read-out needs at least 1 output"));
+        }
+        if input_dim == 0 {
+            return Err(Error::usage("the input dimension is 0: give at least 1"));
+        }
+        if let Some(ix) = widths.iter().position(|&n| n == 0) {
+            return Err(Error::usage(format!("hidden layer {} has width 0: give at least 1", ix + 1)));
+        }
+        let activation = Arc::new(activation);
+        let sizes: Vec<usize> = [input_dim].iter().chain(widths).copied().collect();
+        let layer = |pair: &[usize]| Layer {
+            affine: Affine::Dense { inputs: pair[0], units: pair[1] },
+            activation: Arc::clone(&activation),
+        };
+        let built = Self { input_dim, layers: sizes.windows(2).map(layer).collect(), outputs };
+        if let Some(ix) = built.affine_maps().position(|a| a.n_weights() > u128::from(Stream::LEN)) {
+            return Err(Error::usage(format!("layer {}: more than 2^34 weights", ix + 1)));
+        }
+        Ok(built)
+    }
+
+    /// Reads `2-64x3` or `784-512-256-128`: the input dimension, then hidden widths, `WxN` for N layers of width W.
+    ///
+    /// # Errors
+    /// Says which part of the text is wrong.
+    pub fn parse(text: &str, activation: Activation, outputs: usize) -> Result<Self> {
+        const MAX_DEPTH: usize = 1_000_000;
+        let bad = |part: &str| {
+            Error::usage(format!("'{part}' in architecture '{text}': write for example 2-64x3 or 784-512-256-128"))
+        };
+        let number = |part: &str| part.parse::<usize>().map_err(|_| bad(part));
+        let mut parts = text.split('-');
+        let input_dim = number(parts.next().unwrap_or_default())?;
+        let mut widths = Vec::new();
+        for part in parts {
+            let (width, depth) = part.split_once('x').map_or((part, "1"), |(w, n)| (w, n));
+            let (width, depth) = (number(width).map_err(|_| bad(part))?, number(depth).map_err(|_| bad(part))?);
+            if depth == 0 {
+                return Err(bad(part));
+            }
+            if depth > MAX_DEPTH - widths.len() {
+                return Err(Error::usage(format!("architecture '{text}' has more than {MAX_DEPTH} layers")));
+            }
+            widths.extend(std::iter::repeat_n(width, depth));
+        }
+        Self::dense(input_dim, &widths, activation, outputs).map_err(|e| e.at(format!("architecture '{text}'")))
+    }
+
+    /// Number of inputs of the network.
+    pub fn input_dim(&self) -> usize {
+        self.input_dim
+    }
+
+    /// The hidden layers, first to last.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Number of hidden layers.
+    pub fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Number of linear read-outs.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Number of hidden units.
+    pub fn n_units(&self) -> u128 {
+        self.layers.iter().map(|layer| layer.affine.units() as u128).sum()
+    }
+
+    /// Every affine map in order: one per hidden layer, then the read-out.
+    pub fn affine_maps(&self) -> impl Iterator<Item = Affine> + '_ {
+        let last = self.layers.last().map_or(self.input_dim, |layer| layer.affine.units());
+        let readout = Affine::Dense { inputs: last, units: self.outputs };
+        self.layers.iter().map(|layer| layer.affine).chain([readout])
+    }
+
+    /// Number of weights and biases of the hidden layers.
+    pub fn n_hidden_parameters(&self) -> u128 {
+        self.layers.iter().map(|layer| layer.affine.n_weights() + layer.affine.units() as u128).sum()
+    }
+
+    /// The activation that all layers share, or of the first layer.
+    pub fn activation(&self) -> &Activation {
+        &self.layers[0].activation
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.input_dim)?;
+        for run in self.layers.chunk_by(|a, b| a.affine.units() == b.affine.units()) {
+            write!(f, "-{}", run[0].affine.units())?;
+            if run.len() > 1 {
+                write!(f, "x{}", run.len())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Architecture> {
+        Architecture::parse(text, Activation::relu(), 1)
+    }
+
+    #[test]
+    fn text_round_trips_in_its_shortest_form() {
+        for (text, shortest) in
+            [("2-64x3", "2-64x3"), ("784-512-256-128", "784-512-256-128"), ("1-3-3-5x1-5", "1-3x2-5x2")]
+        {
+            assert_eq!(parse(text).unwrap().to_string(), shortest);
+        }
+    }
+
+    #[test]
+    fn bad_shapes_are_refused_with_their_place() {
+        for (text, place) in [
+            ("", "''"),
+            ("2", "hidden layer"),
+            ("2-0x3", "hidden layer 1 has width 0"),
+            ("0-3", "input dimension"),
+            ("2-64x0", "'64x0'"),
+            ("2--3", "''"),
+            ("2-3x", "'3x'"),
+            ("2-a", "'a'"),
+            ("-2-3", "''"),
+            ("2-3x99999999", "more than"),
+            ("1-99999999999999999999", "'99999999999999999999'"),
+            ("1-200000x2", "2^34"),
+        ] {
+            let message = parse(text).expect_err(text).to_string();
+            assert!(message.contains(place), "{text}: {message}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Random networks: weights as pure functions of (seed, draw, layer, element).
+
+use std::sync::Arc;
+
+use super::{AffineWeights, Architecture, BiasLaw, Network, WeightLaw};
+use crate::error::Result;
+use crate::random::{QuantileTable, StandardLaw, Stream};
+
+/// The law of a random network: its architecture, the laws of its weights and biases, and the seed.
+///
+/// Layer l (from 0, the read-out last) of draw k takes its weights from stream (seed, k, tensor 2 l) in input-major order,
+/// its biases from tensor 2 l + 1.
+#[derive(Clone, Debug)]
+pub struct RandomNetwork {
+    architecture: Architecture,
+    weights: WeightLaw,
+    bias: BiasLaw,
+    seed: u64,
+    weight_table: Arc<QuantileTable>,
+    bias_table: Option<Arc<QuantileTable>>,
+}
+
+impl RandomNetwork {
+    /// The law of networks of this shape.
+    ///
+    /// # Errors
+    /// A weight law without a standard deviation is refused.
+    pub fn new(architecture: Architecture, weights: WeightLaw, bias: BiasLaw, seed: u64) -> Result<Self> {
+        let table = |law: StandardLaw| QuantileTable::new(law).map(Arc::new);
+        let weight_table = table(weights.standard_law())?;
+        let bias_table = match bias.standard_law() {
+            Some(law) if law == weights.standard_law() => Some(Arc::clone(&weight_table)),
+            Some(law) => Some(table(law)?),
+            None => None,
+        };
+        Ok(Self { architecture, weights, bias, seed, weight_table, bias_table })
+    }
+
+    /// The networks' shape.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// The law of the weights.
+    pub fn weights(&self) -> WeightLaw {
+        self.weights
+    }
+
+    /// The law of the biases.
+    pub fn bias(&self) -> BiasLaw {
+        self.bias
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Draws layer `layer` (the read-out comes after the last hidden one) of network `draw` into `out`.
+    pub fn draw_layer(&self, draw: u64, layer: usize, out: &mut AffineWeights<f32>) {
+        let affine = self.architecture.affine_maps().nth(layer).expect("the caller names a layer of the architecture");
+        let tensor = 2 * layer as u32;
+        let (inputs, units) = (affine.inputs(), affine.units());
+        out.weight.resize(inputs * units, 0.0);
+        out.bias.resize(units, 0.0);
+        let stream = Stream::new(self.seed, draw, tensor);
+        if self.weights == WeightLaw::Orthogonal {
+            self.weight_table.fill(&stream, 1.0, &mut out.weight);
+            orthonormalise(&mut out.weight, inputs, units);
+        } else {
+            self.weight_table.fill(&stream, self.weights.variance(affine).sqrt(), &mut out.weight);
+        }
+        match &self.bias_table {
+            Some(table) => table.fill(&Stream::new(self.seed, draw, tensor + 1), self.bias.std(affine), &mut out.bias),
+            None => out.bias.fill(0.0),
+        }
+    }
+
+    /// Draws network `draw` with its read-out.
+    pub fn draw(&self, draw: u64) -> Network {
+        let mut layer = AffineWeights::default();
+        let affine = (0..=self.architecture.depth()).map(|l| {
+            self.draw_layer(draw, l, &mut layer);
+            let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect();
+            AffineWeights { weight: wide(&layer.weight), bias: wide(&layer.bias) }
+        });
+        let affine = affine.collect();
+        Network { architecture: self.architecture.clone(), affine }
+    }
+}
+
+/// Makes a matrix of independent standard normal elements (`inputs` x `units`, row-major) uniformly distributed among those
+/// with orthonormal columns, or rows where there are more units than inputs.
+///
+/// Gram-Schmidt, each vector cleaned twice, in strict f64: the factorisations of libraries choose their instructions at run
+/// time, and these bits must be the same on every machine.
+fn orthonormalise(matrix: &mut [f32], inputs: usize, units: usize) {
+    let (n, dim) = (inputs.min(units), inputs.max(units));
+    // Vector v, component c in the matrix: units are columns, inputs are rows.
+    let at = |v: usize, c: usize| {
+        if units <= inputs { c * units + v } else { v * units + c }
+    };
+    let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(n);
+    for v in 0..n {
+        let mut vector: Vec<f64> = (0..dim).map(|c| f64::from(matrix[at(v, c)])).collect();
+        for _ in 0..2 {
+            for other in &vectors {
+                let dot: f64 = vector.iter().zip(other).map(|(a, b)| a * b).sum();
+                vector.iter_mut().zip(other).for_each(|(a, b)| *a -= dot * b);
+            }
+        }
+        let norm = vector.iter().map(|a| a * a).sum::<f64>().sqrt();
+        vector.iter_mut().for_each(|a| *a /= norm);
+        vector.iter().enumerate().for_each(|(c, &a)| matrix[at(v, c)] = a as f32);
+        vectors.push(vector);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Activation;
+
+    fn law(shape: &str, weights: WeightLaw, bias: BiasLaw) -> RandomNetwork {
+        let architecture = Architecture::parse(shape, Activation::relu(), 1).unwrap();
+        RandomNetwork::new(architecture, weights, bias, 7).unwrap()
+    }
+
+    #[test]
+    fn a_draw_depends_on_seed_and_index_alone() {
+        let law = law("3-5x2", WeightLaw::HeNormal, BiasLaw::Normal(0.1));
+        let network = law.draw(41);
+        let mut dirty = AffineWeights { weight: vec![f32::NAN; 1000], bias: vec![f32::NAN; 2] };
+        law.draw_layer(41, 1, &mut dirty);
+        assert_eq!(network.affine()[1].weight, dirty.weight.iter().map(|&w| f64::from(w)).collect::<Vec<_>>());
+        assert_ne!(network.affine(), law.draw(42).affine());
+    }
+
+    #[test]
+    fn orthogonal_matrices_are_orthonormal_both_ways() {
+        for (shape, inputs, units) in [("7-4", 7, 4), ("4-7", 4, 7), ("5-5", 5, 5), ("1-1", 1, 1)] {
+            let weight = &law(shape, WeightLaw::Orthogonal, BiasLaw::Zero).draw(3).affine()[0].weight;
+            let row = |r: usize| &weight[r * units..][..units];
+            let gram = |a: usize, b: usize| -> f64 {
+                if units <= inputs {
+                    (0..inputs).map(|i| row(i)[a] * row(i)[b]).sum()
+                } else {
+                    row(a).iter().zip(row(b)).map(|(x, y)| x * y).sum()
+                }
+            };
+            for a in 0..inputs.min(units) {
+                for b in 0..inputs.min(units) {
+                    assert!((gram(a, b) - f64::from(u8::from(a == b))).abs() < 1e-6, "{shape} {a} {b}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The upper bound on the expected density: depth x width x activation complexity x scale.
+
+use crate::network::RandomNetwork;
+
+/// One layer's share of a [`DensityBound`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerBound {
+    /// Number of units.
+    pub units: usize,
+    /// Breakpoints of a unit's activation, kappa - 1.
+    pub breakpoints: usize,
+    /// Largest crossing rate of one breakpoint of one unit, per unit length: the bound on the bias density times the bound
+    /// on E|dz/dt|.
+    pub scale: f64,
+}
+
+impl LayerBound {
+    /// Bound on the layer's expected crossings per unit length.
+    pub fn total(&self) -> f64 {
+        self.units as f64 * self.breakpoints as f64 * self.scale
+    }
+}
+
+/// An upper bound on the expected number of crossings per unit length, and so of boundaries and knots.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DensityBound {
+    /// One entry per hidden layer.
+    pub layers: Vec<LayerBound>,
+}
+
+impl DensityBound {
+    /// Bound on the expected crossings per unit length of all layers.
+    pub fn total(&self) -> f64 {
+        self.layers.iter().map(LayerBound::total).sum()
+    }
+}
+
+/// The density bound of a random network, valid at every width and for every path that does not depend on the network;
+/// `None` where some bias has no bounded density (zero bias).
+///
+/// Its shape, depth x width x activation complexity, is that of Goujon, Etemadi and Unser, "On the number of regions of
+/// piecewise linear neural networks", J. Comput. Appl. Math. 441 (2024) 115667. The constants are derived here. Given
+/// everything else, the bias of a unit of layer l has a density of at most C_l, so by Rice's formula each of its kappa - 1
+/// breakpoints is crossed at an expected rate of at most C_l E|dz/dt| per unit length. All laws here are symmetric, so that the
+/// signs of z and dz/dt flip together, and
+///
+/// E (dz_{l+1}/dt)^2 <= v_{l+1} n_l c_l E (dz_l/dt)^2
+///
+/// with v the variance of a weight, n the width and c_l = (a-^2 + a+^2) / 2 for a homogeneous activation of slopes a-, a+, else the
+/// largest squared slope. E|dz/dt| is at most the root of that, and sqrt(2/pi) times it where weights are normal, since
+/// dz/dt is normal given the layers before. For normal weights and biases the scale is then sqrt(A_l) / (pi s_b).
+pub fn density_upper(network: &RandomNetwork) -> Option<DensityBound> {
+    let gaussian_factor = if network.weights().is_gaussian() { std::f64::consts::FRAC_2_PI.sqrt() } else { 1.0 };
+    let mut mean_square_slope = 1.0;
+    let mut inputs_gain = 1.0;
+    let mut layers = Vec::new();
+    for layer in network.architecture().layers() {
+        let affine = layer.affine;
+        mean_square_slope *= inputs_gain * network.weights().variance(affine);
+        let density = network.bias().density_bound(affine)?;
+        layers.push(LayerBound {
+            units: affine.units(),
+            breakpoints: layer.activation.kappa() - 1,
+            scale: density * gaussian_factor * mean_square_slope.sqrt(),
+        });
+        let c = match layer.activation.homogeneous_slopes() {
+            Some((minus, plus)) => 0.5 * (minus * minus + plus * plus),
+            None => layer.activation.pieces().slopes.iter().fold(0.0, |c: f64, a| c.max(a * a)),
+        };
+        inputs_gain = c * affine.units() as f64;
+    }
+    Some(DensityBound { layers })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Activation, Architecture};
+    use std::f64::consts::PI;
+
+    fn bound(shape: &str, activation: &str, weights: &str, bias: &str) -> Option<DensityBound> {
+        let activation: Activation = activation.parse().unwrap();
+        let architecture = Architecture::parse(shape, activation, 1).unwrap();
+        let network = RandomNetwork::new(architecture, weights.parse().unwrap(), bias.parse().unwrap(), 0).unwrap();
+        density_upper(&network)
+    }
+
+    fn assert_close(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-12 * b.abs(), "{a} {b}");
+    }
+
+    #[test]
+    fn he_relu_is_the_number_of_units_times_one_constant() {
+        let he = bound("5-64x3-7", "relu", "he-normal", "normal:0.1").unwrap();
+        assert_close(he.total(), (2.0f64 / 5.0).sqrt() * 199.0 / (PI * 0.1));
+    }
+
+    #[test]
+    fn torch_default_shrinks_by_root_six_per_layer() {
+        let torch = bound("3-10-20-30", "relu", "torch", "torch").unwrap();
+        let layer =
+            |n: f64, before: f64, l: i32| n * (before / 3.0).sqrt() * 6f64.powf(-0.5 * f64::from(l)) / 12f64.sqrt();
+        assert_close(torch.total(), layer(10.0, 3.0, 0) + layer(20.0, 10.0, 1) + layer(30.0, 20.0, 2));
+    }
+
+    #[test]
+    fn uniform_bias_and_other_activations() {
+        let uniform = bound("2-8", "hard-tanh", "lecun-normal", "uniform:2").unwrap();
+        assert_close(uniform.total(), 8.0 * 2.0 * 0.25 * (2.0 / PI).sqrt() * 0.5f64.sqrt());
+        let deep = bound("2-8x2", "soft-threshold:1", "normal:0.5", "normal:1").unwrap();
+        let scale = |m: f64| m.sqrt() / PI;
+        assert_close(deep.total(), 16.0 * (scale(0.25) + scale(0.25 * 8.0 * 0.25)));
+        // Orthonormal columns, then rows: E (dz/dt)^2 = 1/8, then (1/8) (1/8) 8 / 2.
+        let orthogonal = bound("2-8-4", "relu", "orthogonal", "normal:1").unwrap();
+        let scale = |m: f64| m.sqrt() / (2.0 * PI).sqrt();
+        assert_close(orthogonal.total(), 8.0 * scale(0.125) + 4.0 * scale(0.125 / 8.0 * 8.0 / 2.0));
+    }
+
+    #[test]
+    fn zero_bias_has_no_bound() {
+        assert_eq!(bound("2-8", "relu", "he-normal", "zero"), None);
+    }
+}

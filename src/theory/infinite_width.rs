@@ -1,0 +1,224 @@
+//! The expected density in the limit of infinite width.
+//!
+//! With independent normal weights and biases, the pre-activations of a layer tend to independent Gaussian processes along any
+//! curve. Their crossing rates need only q = E z^2, r = E z dz/dt and s = E (dz/dt)^2 at each point (Kac 1943; Rice 1944):
+//! the rate of crossing the level u is the density of z at u times E(|dz/dt| given z = u). From layer to layer q, r and s follow from
+//! truncated moments of the normal law on the pieces of the activation.
+
+use std::f64::consts::{FRAC_1_PI, PI, SQRT_2};
+
+use crate::ensemble::Ensemble;
+use crate::error::Result;
+use crate::network::{Pieces, RandomNetwork};
+use crate::path::{Path, PathLaw};
+
+/// Numbers drawn to average over a path law, which leaves a relative error of about 0.3 % in two dimensions and less in more.
+const AVERAGE_COORDINATES: u128 = 1 << 17;
+const MIN_AVERAGE_PATHS: u128 = 256;
+const MAX_AVERAGE_PATHS: u128 = 1 << 16;
+
+/// Intervals of Simpson's rule on an edge of a path.
+const SIMPSON_INTERVALS: usize = 64;
+
+/// The second moments of a layer's pre-activations at a point of a curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moments {
+    /// E z^2.
+    pub q: f64,
+    /// E z dz/dt.
+    pub r: f64,
+    /// E (dz/dt)^2.
+    pub s: f64,
+}
+
+impl Moments {
+    /// Expected rate at which z crosses the level `u`.
+    pub fn crossing_rate(&self, u: f64) -> f64 {
+        let Self { q, r, s } = *self;
+        if q <= 0.0 {
+            return 0.0;
+        }
+        let v = (s - r * r / q).max(0.0).sqrt();
+        if u == 0.0 {
+            return FRAC_1_PI * v / q.sqrt();
+        }
+        let m = r * u / q;
+        let mean_speed = if v > 0.0 {
+            (2.0 / PI).sqrt() * v * (-0.5 * (m / v).powi(2)).exp() + m * libm::erf(m / (v * SQRT_2))
+        } else {
+            m.abs()
+        };
+        normal_density(u / q.sqrt()) / q.sqrt() * mean_speed
+    }
+
+    /// The moments of the next layer, whose weights have variance `weight_gain` / width and whose biases have variance
+    /// `bias_variance`.
+    fn next(&self, pieces: &Pieces<f64>, weight_gain: f64, bias_variance: f64) -> Self {
+        let Self { q, r, s } = *self;
+        let std = q.sqrt();
+        // E of sigma^2, sigma sigma' z, sigma'^2 and sigma'^2 z^2.
+        let (mut square, mut mixed, mut slope, mut slope_z) = (0.0, 0.0, 0.0, 0.0);
+        for (piece, (&a, &c)) in pieces.slopes.iter().zip(&pieces.intercepts).enumerate() {
+            let low = piece.checked_sub(1).map_or(f64::NEG_INFINITY, |k| pieces.breakpoints[k]);
+            let high = pieces.breakpoints.get(piece).map_or(f64::INFINITY, |&tau| tau);
+            let [m0, m1, m2] = truncated_moments(low, high, std);
+            square += a * a * m2 + 2.0 * a * c * m1 + c * c * m0;
+            mixed += a * (a * m2 + c * m1);
+            slope += a * a * m0;
+            slope_z += a * a * m2;
+        }
+        Self {
+            q: weight_gain * square + bias_variance,
+            r: weight_gain * mixed * r / q,
+            s: weight_gain * (slope * (s - r * r / q) + slope_z * (r / q).powi(2)),
+        }
+    }
+}
+
+/// E[Z^k; low < Z < high] for k = 0, 1, 2 and Z normal with mean 0.
+fn truncated_moments(low: f64, high: f64, std: f64) -> [f64; 3] {
+    let (a, b) = (low / std, high / std);
+    let times_density = |x: f64| {
+        if x.is_finite() { x * normal_density(x) } else { 0.0 }
+    };
+    let mass = 0.5 * (libm::erfc(-b / SQRT_2) - libm::erfc(-a / SQRT_2));
+    [mass, std * (normal_density(a) - normal_density(b)), std * std * (mass + times_density(a) - times_density(b))]
+}
+
+fn normal_density(x: f64) -> f64 {
+    (-0.5 * x * x).exp() / (2.0 * PI).sqrt()
+}
+
+/// Whether the law applies to a network: independent normal weights, and biases that are normal or zero.
+fn applies(network: &RandomNetwork) -> bool {
+    use crate::network::BiasLaw;
+    network.weights().is_gaussian() && matches!(network.bias(), BiasLaw::Zero | BiasLaw::Normal(_))
+}
+
+/// The expected number of crossings of one unit of each layer along a path, in the limit of infinite width; `None` where the
+/// law does not apply: weights that are not independent normal, biases that are neither normal nor zero, or zero biases on a path
+/// through the origin, where crossings meet.
+pub fn crossings_per_unit(network: &RandomNetwork, path: &Path) -> Option<Vec<f64>> {
+    if !applies(network) {
+        return None;
+    }
+    let mut total = vec![0.0; network.architecture().depth()];
+    for edge in 0..path.n_vertices() - 1 {
+        let on_edge = edge_crossings(network, Line::of_edge(path, edge))?;
+        total.iter_mut().zip(on_edge).for_each(|(sum, x)| *sum += x);
+    }
+    Some(total)
+}
+
+/// A straight edge, by its invariants.
+#[derive(Clone, Copy)]
+struct Line {
+    /// Arc length from the point nearest to the origin to either end.
+    from: f64,
+    to: f64,
+    /// Squared distance of the line to the origin.
+    distance2: f64,
+}
+
+impl Line {
+    fn of_edge(path: &Path, edge: usize) -> Self {
+        let (x, u) = (path.vertex(edge), path.direction(edge));
+        let from: f64 = x.iter().zip(&u).map(|(x, u)| x * u).sum();
+        let distance2 = x.iter().zip(&u).map(|(x, u)| (x - from * u).powi(2)).sum();
+        Self { from, to: from + path.positions()[edge + 1] - path.positions()[edge], distance2 }
+    }
+}
+
+fn edge_crossings(network: &RandomNetwork, line: Line) -> Option<Vec<f64>> {
+    let layers = network.architecture().layers();
+    let gain = |l: usize| network.weights().variance(layers[l].affine) * layers[l].affine.inputs() as f64;
+    let bias = |l: usize| network.bias().std(layers[l].affine).powi(2);
+    let input_variance = gain(0) / layers[0].affine.inputs() as f64;
+    // Half-width of the region along the line where layer 1 has most of its crossings of 0.
+    let width = |a: f64, beta: f64| (line.distance2 + beta / a).sqrt();
+    if width(input_variance, bias(0)) == 0.0 {
+        return None;
+    }
+    if let Some(slopes) = layers.iter().map(|l| l.activation.homogeneous_slopes()).collect::<Option<Vec<_>>>() {
+        // q = A |x|^2 + beta: crossings of 0 follow a Cauchy law along the line.
+        let (mut a, mut beta) = (input_variance, bias(0));
+        return Some(
+            (0..layers.len())
+                .map(|l| {
+                    let w = width(a, beta);
+                    let crossings = FRAC_1_PI * ((line.to / w).atan() - (line.from / w).atan());
+                    if l + 1 < layers.len() {
+                        let (minus, plus) = slopes[l];
+                        let chi = 0.5 * (minus * minus + plus * plus) * gain(l + 1);
+                        (a, beta) = (chi * a, chi * beta + bias(l + 1));
+                    }
+                    crossings * (layers[l].activation.kappa() - 1) as f64
+                })
+                .collect(),
+        );
+    }
+    // Simpson's rule in the angle under which layer 1 spreads its crossings evenly.
+    let w = width(input_variance, bias(0));
+    let (low, high) = ((line.from / w).atan(), (line.to / w).atan());
+    let step = (high - low) / SIMPSON_INTERVALS as f64;
+    let mut total = vec![0.0; layers.len()];
+    for node in 0..=SIMPSON_INTERVALS {
+        let angle = low + node as f64 * step;
+        let t = w * angle.tan();
+        let weight = match node {
+            0 | SIMPSON_INTERVALS => 1.0,
+            _ if node % 2 == 1 => 4.0,
+            _ => 2.0,
+        };
+        let weight = weight * step / 3.0 * w / angle.cos().powi(2);
+        let mut moments = Moments {
+            q: input_variance * (line.distance2 + t * t) + bias(0),
+            r: input_variance * t,
+            s: input_variance,
+        };
+        for (l, layer) in layers.iter().enumerate() {
+            let pieces = layer.activation.pieces();
+            total[l] += weight * pieces.breakpoints.iter().map(|&tau| moments.crossing_rate(tau)).sum::<f64>();
+            if l + 1 < layers.len() {
+                moments = moments.next(pieces, gain(l + 1), bias(l + 1));
+            }
+        }
+    }
+    Some(total)
+}
+
+/// The infinite-width density of each layer's crossings, averaged over an ensemble's path law; `None` where it does not apply.
+/// Its sum over layers is also that of boundaries and knots.
+///
+/// The average is over fixed paths of the law that no network of the ensemble has, or over all given paths, so that it
+/// depends neither on the number of networks nor on their order.
+///
+/// # Errors
+/// A path too long for a 64-bit number.
+pub fn density(ensemble: &Ensemble) -> Result<Option<Vec<f64>>> {
+    let network = &ensemble.network;
+    let closed_form = network.architecture().layers().iter().all(|l| l.activation.homogeneous_slopes().is_some());
+    let n = match ensemble.path.law() {
+        PathLaw::File { paths, .. } => paths.len() as u128,
+        _ => {
+            let cost = if closed_form { 1 } else { SIMPSON_INTERVALS as u128 };
+            (AVERAGE_COORDINATES / (ensemble.path.n_coordinates() * cost)).clamp(MIN_AVERAGE_PATHS, MAX_AVERAGE_PATHS)
+        }
+    };
+    let mut crossings = vec![0.0; network.architecture().depth()];
+    let mut length = 0.0;
+    for ix in 0..n as u64 {
+        let path = match ensemble.path.law() {
+            PathLaw::File { paths, .. } => paths[ix as usize].path.clone(),
+            _ => ensemble.path.draw(u64::MAX - ix, 0, 1)?,
+        };
+        let Some(per_unit) = crossings_per_unit(network, &path) else {
+            return Ok(None);
+        };
+        for ((sum, x), layer) in crossings.iter_mut().zip(per_unit).zip(network.architecture().layers()) {
+            *sum += x * layer.affine.units() as f64;
+        }
+        length += path.length();
+    }
+    Ok((length > 0.0).then(|| crossings.iter().map(|c| c / length).collect()))
+}

@@ -1,0 +1,236 @@
+//! The f64 reference: every boundary of one network along one path, straight from the definitions.
+//!
+//! It shares no code with the engines, so that they can be checked against it, and does everything in the plainest way:
+//! layer by layer, all vertices at once, one multiplication after the other.
+
+use crate::error::{Error, Result};
+use crate::network::Network;
+use crate::path::Path;
+
+/// A unit changes piece at a point of the path.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Crossing {
+    /// Arc length from the start of the path.
+    pub position: f64,
+    /// Hidden layer, from 0.
+    pub layer: usize,
+    /// Unit of the layer, from 0.
+    pub unit: usize,
+    /// Which breakpoint of the activation is crossed, from 0: the unit changes between pieces k and k + 1.
+    pub breakpoint: usize,
+    /// Whether the pre-activation rises through the breakpoint.
+    pub rising: bool,
+}
+
+/// A point of the path at which the activation pattern changes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Boundary {
+    /// Arc length from the start of the path.
+    pub position: f64,
+    /// Number of crossings that coincide there.
+    pub n_crossings: usize,
+    /// Whether the slope of the network's output changes there.
+    pub is_knot: bool,
+}
+
+/// Every crossing and boundary of one network along one path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// Length of the path.
+    pub length: f64,
+    /// Sorted by position, then layer, then unit.
+    pub crossings: Vec<Crossing>,
+    /// Sorted by position; their crossings are consecutive in `crossings`.
+    pub boundaries: Vec<Boundary>,
+}
+
+impl Trace {
+    /// Traces a network in f64 with the reference algorithm.
+    ///
+    /// # Errors
+    /// A path of the wrong dimension, and pre-activations beyond the range of f64.
+    pub fn reference(network: &Network, path: &Path) -> Result<Self> {
+        check_dimension(network, path)?;
+        Ok(Self::from_crossings(network, path, reference_crossings(network, path)?))
+    }
+
+    /// Joins crossings to boundaries and decides which of these are knots.
+    pub fn from_crossings(network: &Network, path: &Path, mut crossings: Vec<Crossing>) -> Self {
+        crossings.sort_by(|a, b| {
+            a.position.total_cmp(&b.position).then((a.layer, a.unit, a.breakpoint).cmp(&(
+                b.layer,
+                b.unit,
+                b.breakpoint,
+            )))
+        });
+        let mut slopes = SlopeWalk::new(network, path, crossings.first().map_or(path.length(), |c| c.position));
+        let boundaries = crossings
+            .chunk_by(|a, b| a.position == b.position)
+            .map(|group| Boundary {
+                position: group[0].position,
+                n_crossings: group.len(),
+                is_knot: slopes.step(group[0].position, group),
+            })
+            .collect();
+        Self { length: path.length(), crossings, boundaries }
+    }
+
+    /// Number of crossings of one layer.
+    pub fn crossings_of_layer(&self, layer: usize) -> usize {
+        self.crossings.iter().filter(|c| c.layer == layer).count()
+    }
+
+    /// Number of knots.
+    pub fn n_knots(&self) -> usize {
+        self.boundaries.iter().filter(|b| b.is_knot).count()
+    }
+}
+
+/// Refuses a path whose points are no inputs of the network.
+pub(crate) fn check_dimension(network: &Network, path: &Path) -> Result<()> {
+    let inputs = network.architecture().input_dim();
+    if path.dim() != inputs {
+        return Err(Error::usage(format!(
+            "the path has points of dimension {}, but the network has {inputs} inputs",
+            path.dim()
+        )));
+    }
+    Ok(())
+}
+
+struct Vertex {
+    position: f64,
+    /// Input of the layer at hand.
+    h: Vec<f64>,
+}
+
+fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<Crossing>> {
+    let vertex = |ix: usize| Vertex { position: path.positions()[ix], h: path.vertex(ix).to_vec() };
+    let mut vertices: Vec<Vertex> = (0..path.n_vertices()).map(vertex).collect();
+    let mut crossings = Vec::new();
+    for (layer, (shape, weights)) in network.architecture().layers().iter().zip(network.affine()).enumerate() {
+        let pieces = shape.activation.pieces();
+        let pre_activations: Vec<Vec<f64>> =
+            vertices.iter().map(|v| affine(&weights.weight, &weights.bias, &v.h)).collect();
+        if pre_activations.iter().flatten().any(|z| !z.is_finite()) {
+            return Err(Error::failed(format!("layer {}: a pre-activation exceeds the range of f64", layer + 1)));
+        }
+        // New vertices of interval i: (fraction of the interval, unit, breakpoint).
+        let mut inside: Vec<Vec<(f64, usize, usize)>> = vertices.iter().map(|_| Vec::new()).collect();
+        for unit in 0..weights.bias.len() {
+            for (breakpoint, &tau) in pieces.breakpoints.iter().enumerate() {
+                let z = |v: usize| pre_activations[v][unit];
+                let crossing = |position, rising| Crossing { position, layer, unit, breakpoint, rising };
+                for i in 0..vertices.len() - 1 {
+                    let (a, b) = (z(i), z(i + 1));
+                    if (a < tau && b > tau) || (a > tau && b < tau) {
+                        let fraction = (tau - a) / (b - a);
+                        crossings.push(crossing(between(&vertices[i], &vertices[i + 1], fraction), b > tau));
+                        inside[i].push((fraction, unit, breakpoint));
+                    }
+                }
+                for v in 1..vertices.len().max(2) - 1 {
+                    // On the breakpoint at a vertex: the unit changes piece if it is above on one side only.
+                    if z(v) == tau && (z(v - 1) > tau) != (z(v + 1) > tau) {
+                        crossings.push(crossing(vertices[v].position, z(v + 1) > tau));
+                    }
+                }
+            }
+        }
+        let mut refined = Vec::new();
+        for (i, vertex) in vertices.iter().enumerate() {
+            let activated = |z: &[f64]| z.iter().map(|&z| pieces.value(z)).collect();
+            refined.push(Vertex { position: vertex.position, h: activated(&pre_activations[i]) });
+            inside[i].sort_by(|a, b| a.0.total_cmp(&b.0));
+            for group in inside[i].chunk_by(|a, b| a.0 == b.0) {
+                let fraction = group[0].0;
+                let ends = pre_activations[i].iter().zip(&pre_activations[i + 1]);
+                let mut z: Vec<f64> = ends.map(|(a, b)| (1.0 - fraction) * a + fraction * b).collect();
+                for &(_, unit, breakpoint) in group {
+                    z[unit] = pieces.breakpoints[breakpoint];
+                }
+                let position = between(vertex, &vertices[i + 1], fraction);
+                refined.push(Vertex { position, h: activated(&z) });
+            }
+        }
+        vertices = refined;
+    }
+    Ok(crossings)
+}
+
+fn between(a: &Vertex, b: &Vertex, fraction: f64) -> f64 {
+    (a.position + fraction * (b.position - a.position)).min(b.position)
+}
+
+/// `W h + b` with input-major weights.
+fn affine(weight: &[f64], bias: &[f64], h: &[f64]) -> Vec<f64> {
+    let mut z = bias.to_vec();
+    for (row, &h) in weight.chunks_exact(bias.len()).zip(h) {
+        for (z, &w) in z.iter_mut().zip(row) {
+            *z += w * h;
+        }
+    }
+    z
+}
+
+/// Walks along the path with the activation pattern and decides at every boundary whether the output changes slope.
+///
+/// On an interval the derivative of layer l's activations is D W h' with D the slopes of the pattern. What changes at a
+/// boundary is followed as a difference through the layers, so that it is zero exactly when it dies: where a later layer is
+/// flat, where weights are zero, or where it cancels.
+struct SlopeWalk<'a> {
+    network: &'a Network,
+    path: &'a Path,
+    /// Piece of every unit of every layer before the next boundary.
+    pattern: Vec<Vec<usize>>,
+}
+
+impl<'a> SlopeWalk<'a> {
+    /// Starts with the pattern between the start of the path and its first boundary.
+    fn new(network: &'a Network, path: &'a Path, first_boundary: f64) -> Self {
+        let mut h = path.vertex(0).to_vec();
+        if path.n_vertices() > 1 {
+            let middle = 0.5 * first_boundary;
+            let edge = path.positions().partition_point(|&p| p <= middle).clamp(1, path.n_vertices() - 1) - 1;
+            path.point_on_edge(edge, middle, &mut h);
+        }
+        let mut pattern = Vec::new();
+        for (shape, weights) in network.architecture().layers().iter().zip(network.affine()) {
+            let pieces = shape.activation.pieces();
+            let z = affine(&weights.weight, &weights.bias, &h);
+            pattern.push(z.iter().map(|&z| pieces.lower_piece(z)).collect());
+            h = z.iter().map(|&z| pieces.value(z)).collect();
+        }
+        Self { network, path, pattern }
+    }
+
+    /// Passes a boundary; says whether it is a knot.
+    fn step(&mut self, position: f64, crossings: &[Crossing]) -> bool {
+        let last_edge = self.path.n_vertices() - 2;
+        let after = (self.path.positions().partition_point(|&p| p <= position).max(1) - 1).min(last_edge);
+        let before = (self.path.positions().partition_point(|&p| p < position).max(1) - 1).min(last_edge);
+        let direction = self.path.direction(before);
+        // Derivative before the boundary, and its change.
+        let mut change: Vec<f64> = self.path.direction(after).iter().zip(&direction).map(|(a, b)| a - b).collect();
+        let mut slope = direction;
+        let layers = self.network.architecture().layers();
+        for (layer, (shape, weights)) in layers.iter().zip(self.network.affine()).enumerate() {
+            let slopes = &shape.activation.pieces().slopes;
+            let no_bias = vec![0.0; weights.bias.len()];
+            slope = affine(&weights.weight, &no_bias, &slope);
+            change = affine(&weights.weight, &no_bias, &change);
+            let pattern = &mut self.pattern[layer];
+            let old: Vec<f64> = pattern.iter().map(|&piece| slopes[piece]).collect();
+            for crossing in crossings.iter().filter(|c| c.layer == layer) {
+                pattern[crossing.unit] = crossing.breakpoint + usize::from(crossing.rising);
+            }
+            for unit in 0..slope.len() {
+                let new = slopes[pattern[unit]];
+                change[unit] = new * change[unit] + (new - old[unit]) * slope[unit];
+                slope[unit] *= old[unit];
+            }
+        }
+        let readout = &self.network.affine()[layers.len()];
+        affine(&readout.weight, &vec![0.0; readout.bias.len()], &change).iter().any(|&c| c != 0.0)
+    }
+}
