@@ -1,0 +1,47 @@
+//! What several test files need.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use linregions::ensemble::Ensemble;
+use linregions::experiment::{EnsembleFlags, Plan};
+use linregions::network::{Activation, AffineWeights, Architecture, Network};
+use linregions::path::Path;
+
+/// The flags of `estimate` with their defaults, but for these pairs of flag and value.
+pub fn flags(changes: &[(&str, &str)]) -> EnsembleFlags {
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        flags: EnsembleFlags,
+    }
+    let args = changes.iter().map(|(flag, value)| format!("--{flag}={value}"));
+    <Cli as clap::Parser>::parse_from(std::iter::once("test".to_owned()).chain(args)).flags
+}
+
+/// The plan of these flags.
+pub fn plan(changes: &[(&str, &str)]) -> Plan {
+    Plan::from_flags(&flags(changes)).expect("valid flags")
+}
+
+/// The ensemble of these flags.
+pub fn ensemble(changes: &[(&str, &str)]) -> Ensemble {
+    plan(changes).ensemble
+}
+
+/// A network from rows of weights, out x in, and biases; the last layer is the read-out.
+pub fn network(activation: &str, layers: &[(&[&[f64]], &[f64])]) -> Network {
+    let activation: Activation = activation.parse().expect("a known activation");
+    let inputs = layers[0].0[0].len();
+    let widths: Vec<usize> = layers[..layers.len() - 1].iter().map(|(rows, _)| rows.len()).collect();
+    let outputs = layers[layers.len() - 1].0.len();
+    let affine = layers.iter().map(|(rows, bias)| AffineWeights {
+        weight: (0..rows[0].len()).flat_map(|i| rows.iter().map(move |row| row[i])).collect(),
+        bias: bias.to_vec(),
+    });
+    let architecture = Architecture::dense(inputs, &widths, activation, outputs).expect("valid widths");
+    Network::new(architecture, affine.collect()).expect("matching shapes")
+}
+
+/// The polyline through points of one coordinate.
+pub fn line(points: &[f64]) -> Path {
+    Path::from_points(1, points).expect("finite points")
+}
