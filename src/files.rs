@@ -43,6 +43,14 @@ pub(crate) fn read_bounded(stream: impl Read) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The system's own error behind one of a CSV writer, so that a closed pipe or a full disk is recognised.
+pub(crate) fn csv_write_error(error: csv::Error) -> std::io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => std::io::Error::other(format!("{other:?}")),
+    }
+}
+
 /// Parses the bytes of a `.npy` file of 32- or 64-bit floating-point numbers.
 pub(crate) fn parse_npy(bytes: &[u8]) -> Result<Array> {
     check_npy_header(bytes)?;

@@ -117,23 +117,23 @@ fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<Crossing>> 
         }
         // New vertices of interval i: (fraction of the interval, unit, breakpoint).
         let mut inside: Vec<Vec<(f64, usize, usize)>> = vertices.iter().map(|_| Vec::new()).collect();
-        for unit in 0..weights.bias.len() {
-            for (breakpoint, &tau) in pieces.breakpoints.iter().enumerate() {
-                let z = |v: usize| pre_activations[v][unit];
-                let crossing = |position, rising| Crossing { position, layer, unit, breakpoint, rising };
-                for i in 0..vertices.len() - 1 {
-                    let (a, b) = (z(i), z(i + 1));
-                    if (a < tau && b > tau) || (a > tau && b < tau) {
-                        let fraction = (tau - a) / (b - a);
-                        crossings.push(crossing(between(&vertices[i], &vertices[i + 1], fraction), b > tau));
-                        inside[i].push((fraction, unit, breakpoint));
-                    }
+        let units = 0..weights.bias.len();
+        for (unit, breakpoint) in units.flat_map(|u| (0..pieces.breakpoints.len()).map(move |k| (u, k))) {
+            let tau = pieces.breakpoints[breakpoint];
+            let z: Vec<f64> = pre_activations.iter().map(|z| z[unit]).collect();
+            let crossing = |position, rising| Crossing { position, layer, unit, breakpoint, rising };
+            for (i, ends) in z.windows(2).enumerate() {
+                let (a, b) = (ends[0], ends[1]);
+                if (a < tau && b > tau) || (a > tau && b < tau) {
+                    let fraction = (tau - a) / (b - a);
+                    crossings.push(crossing(between(&vertices[i], &vertices[i + 1], fraction), b > tau));
+                    inside[i].push((fraction, unit, breakpoint));
                 }
-                for v in 1..vertices.len().max(2) - 1 {
-                    // On the breakpoint at a vertex: the unit changes piece if it is above on one side only.
-                    if z(v) == tau && (z(v - 1) > tau) != (z(v + 1) > tau) {
-                        crossings.push(crossing(vertices[v].position, z(v + 1) > tau));
-                    }
+            }
+            for (i, around) in z.windows(3).enumerate() {
+                // On the breakpoint at a vertex: the unit changes piece if it is above on one side only.
+                if around[1] == tau && (around[0] > tau) != (around[2] > tau) {
+                    crossings.push(crossing(vertices[i + 1].position, around[2] > tau));
                 }
             }
         }

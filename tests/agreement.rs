@@ -135,7 +135,10 @@ impl<'a> Explainer<'a> {
                     for crossing in rounded {
                         let distance = self.distance(crossing.position, layer, unit, tau);
                         if distance > self.bounds[layer][unit] {
-                            return Err(format!("{place} is {distance:e} from its breakpoint at {}", crossing.position));
+                            return Err(format!(
+                                "{place} is {distance:e} from its breakpoint at {}",
+                                crossing.position
+                            ));
                         }
                     }
                 }

@@ -286,6 +286,20 @@ fn quadrature_and_closed_form_agree() {
     }
 }
 
+/// The average over random segments in the plane, against a quadrature of the Cauchy law over the normal start: 11.3790 for 64 units.
+#[test]
+fn path_laws_are_averaged_evenly() {
+    let average = |changes: &[(&str, &str)]| {
+        infinite_width::density(&common::ensemble(changes)).expect("short").expect("applies")
+    };
+    let density = average(&[("arch", "2-64")])[0];
+    assert!((density / 11.379_012_6 - 1.0).abs() < 1.5e-3, "{density}");
+    // The seed does not matter below 17 random numbers a path; above them hardly.
+    assert_eq!(average(&[("arch", "2-64"), ("seed", "5")])[0], density);
+    let (a, b) = (average(&[("arch", "20-64")])[0], average(&[("arch", "20-64"), ("seed", "5")])[0]);
+    assert!((a / b - 1.0).abs() < 0.01, "{a} {b}");
+}
+
 /// Counts at width 512 against the infinite-width law. 150 networks, 100 where the input is large; the finite width itself
 /// may take layer l / width of the value.
 #[test]
@@ -294,12 +308,16 @@ fn wide_networks_have_the_infinite_width_density() {
     let leaky = Window { arch: "10-512x3", weights: "he-normal", expected: &[], ..WINDOWS[3] };
     for window in WINDOWS.iter().filter(|w| w.arch.contains("512")).chain([&leaky]) {
         let networks = if window.arch.starts_with("784") { 100 } else { 150 };
-        let predicted = infinite_width::crossings_per_unit(&window.ensemble().network, &window.path()).expect("applies");
+        let predicted =
+            infinite_width::crossings_per_unit(&window.ensemble().network, &window.path()).expect("applies");
         let measured = crossings_per_unit(&window.ensemble(), networks);
         for (layer, ((mean, error), expected)) in measured.iter().zip(&predicted).enumerate() {
             let finite_width = (layer + 1) as f64 / 512.0 * expected;
             let place = format!("{} {} layer {}", window.arch, window.activation, layer + 1);
-            assert!((mean - expected).abs() < Z * error + finite_width, "{place}: {mean} ± {error}, expected {expected}");
+            assert!(
+                (mean - expected).abs() < Z * error + finite_width,
+                "{place}: {mean} ± {error}, expected {expected}"
+            );
             assert!(*error < 0.025 * expected, "{place}: the test has no power");
         }
     }

@@ -177,7 +177,8 @@ fn random_networks_have_their_exact_counts() {
                 // The same numbers everywhere: the path in f32, as the engine reads it.
                 let path = ensemble.path.draw(draw, 0, 1).expect("a short path");
                 let dim = path.dim();
-                let points: Vec<f64> = [path.vertex(0), path.vertex(1)].concat().iter().map(|&x| f64::from(x as f32)).collect();
+                let points: Vec<f64> =
+                    [path.vertex(0), path.vertex(1)].concat().iter().map(|&x| f64::from(x as f32)).collect();
                 let path = Path::from_points(dim, &points).expect("finite points");
                 let network = ensemble.network.draw(draw);
                 let exact = ExactNetwork::new(&network, &path).count();
@@ -206,7 +207,7 @@ fn small_whole_numbers_hit_every_hard_case() {
         let mut at = 0;
         let mut pick = |n: usize| {
             at += 1;
-            stream.index(at, n)
+            stream.word(at) as usize % n
         };
         let activation = ["relu", "abs", "hard-tanh", "soft-threshold:1", "leaky-relu:0.5"][pick(5)];
         let widths: Vec<usize> = (0..=pick(3)).map(|_| 1 + pick(3)).collect();
@@ -243,11 +244,17 @@ fn small_whole_numbers_hit_every_hard_case() {
             for grid in [2, 9, 65] {
                 let sampled = &engine.count_given(&network, &[&path], Method::Sampled { grid }).expect("finite")[0];
                 let lower = sampled.crossings.iter().zip(&exact.crossings).all(|(s, e)| s <= e);
-                assert!(lower && sampled.boundaries <= exact.boundaries, "grid {grid}, case {case}: {sampled:?} {exact:?}");
+                assert!(
+                    lower && sampled.boundaries <= exact.boundaries,
+                    "grid {grid}, case {case}: {sampled:?} {exact:?}"
+                );
             }
         }
     }
-    assert!(cases > 1000 && coincident > 200 && touched > 200 && hidden > 200, "{cases} {coincident} {touched} {hidden}");
+    assert!(
+        cases > 1000 && coincident > 200 && touched > 200 && hidden > 200,
+        "{cases} {coincident} {touched} {hidden}"
+    );
 }
 
 /// The checker itself can fail: one weight moved is one count changed.

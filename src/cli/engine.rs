@@ -13,7 +13,7 @@ pub(super) struct EngineFlags {
     engine: EngineChoice,
 
     /// Threads of the CPU engine [default: all cores]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     threads: Option<usize>,
 
     /// Floating-point type of the engine (f64: CPU only)

@@ -11,6 +11,7 @@ use super::engine::EngineFlags;
 use super::{Format, interrupted, print, table};
 use crate::engine::Precision;
 use crate::error::{Error, Result};
+use crate::files::csv_write_error;
 use crate::network::{Activation, Network};
 use crate::path::{NamedPath, Path, PathLaw, RandomPath, StartLaw, read_paths};
 use crate::trace::Trace;
@@ -50,11 +51,11 @@ pub(super) struct TraceArgs {
     length: f64,
 
     /// Number of random paths
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     n_paths: u64,
 
     /// Seed of random paths
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
 
     #[command(flatten)]
@@ -195,7 +196,7 @@ fn summary(out: &mut dyn Write, rows: &[SummaryRow], format: Format) -> std::io:
 fn csv_rows(out: &mut dyn Write, rows: impl Iterator<Item = impl Serialize>) -> std::io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     for row in rows {
-        csv.serialize(row)?;
+        csv.serialize(row).map_err(csv_write_error)?;
     }
     csv.flush()
 }

@@ -8,7 +8,7 @@ pub struct EnsembleFlags {
     pub arch: String,
 
     /// Units of the linear read-out (matters for knots only)
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     pub outputs: usize,
 
     /// relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity or spline:FILE (TOML with breakpoints,
@@ -38,11 +38,11 @@ pub struct EnsembleFlags {
     pub length: f64,
 
     /// Number of networks; with --target-error the most there may be [default: 1000, or no limit with --target-error]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub networks: Option<u64>,
 
     /// Paths of each network
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     pub paths_per_network: u64,
 
     /// Stop when the relative standard error of the density is below this: 1% or 0.01
@@ -54,10 +54,10 @@ pub struct EnsembleFlags {
     pub method: String,
 
     /// Grid points per path of the sampled method
-    #[arg(long, default_value_t = 1024)]
+    #[arg(long, default_value_t = 1024, allow_negative_numbers = true)]
     pub grid: usize,
 
     /// Seed of all random numbers
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub seed: u64,
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Estimate, OutputFile, Plan};
 use crate::engine::{Method, PathCounts, Precision, Provenance};
 use crate::error::{Error, Result};
+use crate::files::csv_write_error;
 use crate::path::PathLaw;
 use crate::stats::{CONFIDENCE, Quantity};
 
@@ -124,7 +125,7 @@ impl SummaryRow {
     pub fn write_csv(rows: &[Self], writer: impl Write) -> std::io::Result<()> {
         let mut csv = csv::Writer::from_writer(writer);
         for row in rows {
-            csv.serialize(row)?;
+            csv.serialize(row).map_err(csv_write_error)?;
         }
         csv.flush()
     }
@@ -170,7 +171,7 @@ impl DrawsFile {
             fixed.iter().map(|&name| name.to_owned()).chain((1..=depth).map(|l| format!("crossings_layer_{l}")));
         let written = csv.write_record(header);
         let mut draws = Self { csv, plan_digest: plan.digest(), paths_per_network: plan.ensemble.paths_per_network };
-        written.map_err(|e| draws.failed(e.into()))?;
+        written.map_err(|e| draws.failed(csv_write_error(e)))?;
         draws.flush()?;
         Ok(draws)
     }
@@ -195,7 +196,7 @@ impl DrawsFile {
                     path.knots.map_or(String::new(), |k| k.to_string()),
                 ];
                 row.extend(path.crossings.iter().map(u64::to_string));
-                self.csv.write_record(&row).map_err(|e| self.failed(e.into()))?;
+                self.csv.write_record(&row).map_err(|e| self.failed(csv_write_error(e)))?;
             }
         }
         self.flush()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{AffineWeights, Architecture, BiasLaw, Network, WeightLaw};
 use crate::error::Result;
-use crate::random::{QuantileTable, StandardLaw, Stream};
+use crate::random::{QuantileTable, Stream};
 
 /// The law of a random network: its architecture, the laws of its weights and biases, and the seed.
 ///
@@ -26,13 +26,8 @@ impl RandomNetwork {
     /// # Errors
     /// A weight law without a standard deviation is refused.
     pub fn new(architecture: Architecture, weights: WeightLaw, bias: BiasLaw, seed: u64) -> Result<Self> {
-        let table = |law: StandardLaw| QuantileTable::new(law).map(Arc::new);
-        let weight_table = table(weights.standard_law())?;
-        let bias_table = match bias.standard_law() {
-            Some(law) if law == weights.standard_law() => Some(Arc::clone(&weight_table)),
-            Some(law) => Some(table(law)?),
-            None => None,
-        };
+        let weight_table = QuantileTable::shared(weights.standard_law())?;
+        let bias_table = bias.standard_law().map(QuantileTable::shared).transpose()?;
         Ok(Self { architecture, weights, bias, seed, weight_table, bias_table })
     }
 
@@ -139,7 +134,8 @@ mod tests {
     #[test]
     fn orthogonal_matrices_are_orthonormal_both_ways() {
         for (shape, inputs, units) in [("7-4", 7, 4), ("4-7", 4, 7), ("5-5", 5, 5), ("1-1", 1, 1)] {
-            let weight = &law(shape, WeightLaw::Orthogonal, BiasLaw::Zero).draw(3).affine()[0].weight;
+            let network = law(shape, WeightLaw::Orthogonal, BiasLaw::Zero).draw(3);
+            let weight = &network.affine()[0].weight;
             let row = |r: usize| &weight[r * units..][..units];
             let gram = |a: usize, b: usize| -> f64 {
                 if units <= inputs {

@@ -200,8 +200,9 @@ impl RandomPath {
     /// # Errors
     /// None for the laws there are: the tables they need always exist.
     pub fn new(law: PathLaw, dim: usize, seed: u64) -> Result<Self> {
-        let table = |law| QuantileTable::new(law).map(Arc::new);
-        Ok(Self { law, dim, seed, normal: table(StandardLaw::Normal)?, uniform: table(StandardLaw::Uniform)? })
+        let (normal, uniform) =
+            (QuantileTable::shared(StandardLaw::Normal)?, QuantileTable::shared(StandardLaw::Uniform)?);
+        Ok(Self { law, dim, seed, normal, uniform })
     }
 
     /// The law.
@@ -209,14 +210,12 @@ impl RandomPath {
         &self.law
     }
 
-    /// Number of coordinates drawn for one path.
+    /// Number of coordinates of one path's points.
     pub fn n_coordinates(&self) -> u128 {
-        self.dim as u128
-            * match self.law {
-                PathLaw::Polyline { anchors, .. } => anchors as u128,
-                PathLaw::Chord { .. } => 2,
-                _ => 1,
-            }
+        match self.law {
+            PathLaw::Polyline { anchors, .. } => self.dim as u128 * anchors as u128,
+            _ => 2 * self.dim as u128,
+        }
     }
 
     /// Path `path_ix` of the `paths_per_network` paths of network `draw`.
@@ -224,59 +223,103 @@ impl RandomPath {
     /// # Errors
     /// A path too long for a 64-bit number.
     pub fn draw(&self, draw: u64, path_ix: u64, paths_per_network: u64) -> Result<Path> {
-        let (dim, number) = (self.dim, path_ix);
+        if let PathLaw::File { paths, .. } = &self.law {
+            let number = u128::from(draw) * u128::from(paths_per_network) + u128::from(path_ix);
+            return Ok(paths[(number % paths.len() as u128) as usize].path.clone());
+        }
+        let stream = |tensor| Stream::new(self.seed, draw, tensor);
+        let (points, directions, rows) = (stream(POINT_TENSOR), stream(DIRECTION_TENSOR), stream(ROW_TENSOR));
+        let n_point = path_ix * self.n_point_coordinates() as u64;
+        let n_direction = path_ix * self.dim as u64;
+        self.make(
+            |c| points.word(n_point + c as u64),
+            |c| directions.word(n_direction + c as u64),
+            |i| rows.word(4 * path_ix + i as u64),
+        )
+    }
+
+    /// Paths for an average over the law, the same for every network: all given paths, else about `n` of the law that cover it
+    /// evenly. Up to 16 random coordinates these follow the additive recurrence of the generalised golden ratio, whose averages converge
+    /// nearly like 1/n; beyond, where a single path is close to the average already, they are independent.
+    ///
+    /// # Errors
+    /// A path too long for a 64-bit number.
+    pub fn covering(&self, n: u64) -> Result<Vec<Path>> {
+        const MAX_EVEN_COORDINATES: usize = 16;
+        if let PathLaw::File { paths, .. } = &self.law {
+            return Ok(paths.iter().map(|named| named.path.clone()).collect());
+        }
+        let n_points = self.n_point_coordinates();
+        let n_coordinates = match self.law {
+            PathLaw::Data { .. } => 4,
+            _ => n_points + self.dim,
+        };
+        if n_coordinates > MAX_EVEN_COORDINATES {
+            return (0..n).map(|ix| self.draw(u64::MAX - ix, 0, 1)).collect();
+        }
+        // The positive root of x^(d + 1) = x + 1.
+        let root = (0..100).fold(2.0f64, |x, _| (1.0 + x).powf(1.0 / (n_coordinates + 1) as f64));
+        let steps: Vec<u64> = (1..=n_coordinates).map(|c| (root.powi(-(c as i32)) * 2f64.powi(64)) as u64).collect();
+        let word = |ix: u64, c: usize| (steps[c].wrapping_mul(ix + 1).wrapping_add(1 << 63) >> 32) as u32;
+        (0..n).map(|ix| self.make(|c| word(ix, c), |c| word(ix, n_points + c), |i| word(ix, i))).collect()
+    }
+
+    /// Number of coordinates of the path's random points.
+    fn n_point_coordinates(&self) -> usize {
+        self.dim
+            * match self.law {
+                PathLaw::Polyline { anchors, .. } => anchors,
+                PathLaw::Chord { .. } => 2,
+                _ => 1,
+            }
+    }
+
+    /// A path from the random words of its points' coordinates, of its direction and of its rows of data.
+    fn make(
+        &self,
+        point: impl Fn(usize) -> u32,
+        direction: impl Fn(usize) -> u32,
+        row: impl Fn(usize) -> u32,
+    ) -> Result<Path> {
+        let dim = self.dim;
+        let points = |law: &StartLaw, n: usize| -> Vec<f64> {
+            let (table, std) = match *law {
+                StartLaw::Normal(std) => (&self.normal, std),
+                StartLaw::Uniform(half_width) => (&self.uniform, half_width / 3f64.sqrt()),
+                StartLaw::Origin => return vec![0.0; n * dim],
+            };
+            (0..n * dim).map(|c| f64::from(table.value(point(c), table.scale(std)))).collect()
+        };
+        let segment = |start: Vec<f64>, length: f64| {
+            let scale = self.normal.scale(1.0);
+            let normal: Vec<f64> = (0..dim).map(|c| f64::from(self.normal.value(direction(c), scale))).collect();
+            let norm = normal.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let end: Vec<f64> = start.iter().zip(&normal).map(|(x, u)| x + length * (u / norm)).collect();
+            Path::from_points(dim, &[start, end].concat())
+        };
         match &self.law {
-            PathLaw::Segment { start, length } => {
-                let start = self.points(*start, draw, number, 1);
-                self.segment(start, *length, draw, number)
-            }
+            PathLaw::Segment { start, length } => segment(points(start, 1), *length),
             PathLaw::ThroughOrigin { length } => {
-                let half = self.segment(vec![0.0; dim], 0.5 * length, draw, number)?;
+                let half = segment(vec![0.0; dim], 0.5 * length)?;
                 let end = half.vertex(half.n_vertices() - 1);
-                let points: Vec<f64> = end.iter().map(|x| -x).chain(end.iter().copied()).collect();
-                Path::from_points(dim, &points)
+                let both: Vec<f64> = end.iter().map(|x| -x).chain(end.iter().copied()).collect();
+                Path::from_points(dim, &both)
             }
-            PathLaw::Chord { start } => Path::from_points(dim, &self.points(*start, draw, number, 2)),
-            PathLaw::Polyline { start, anchors } => {
-                Path::from_points(dim, &self.points(*start, draw, number, *anchors))
-            }
-            PathLaw::File { paths, .. } => {
-                let n = paths.len() as u128;
-                let ix = (u128::from(draw) * u128::from(paths_per_network) + u128::from(path_ix)) % n;
-                Ok(paths[ix as usize].path.clone())
-            }
+            PathLaw::Chord { start } => Path::from_points(dim, &points(start, 2)),
+            PathLaw::Polyline { start, anchors } => Path::from_points(dim, &points(start, *anchors)),
             PathLaw::Data { rows, .. } => {
-                let stream = Stream::new(self.seed, draw, ROW_TENSOR);
+                // Uniform up to n / 2^64.
+                let index = |i: usize, n: usize| {
+                    let bits = u64::from(row(i)) << 32 | u64::from(row(i + 1));
+                    ((u128::from(bits) * n as u128) >> 64) as usize
+                };
                 let n = rows.len() / dim;
-                let first = stream.index(2 * number, n);
-                let other = stream.index(2 * number + 1, n - 1);
+                let (first, other) = (index(0, n), index(2, n - 1));
                 let second = other + usize::from(other >= first);
                 Path::from_points(dim, &[&rows[first * dim..][..dim], &rows[second * dim..][..dim]].concat())
             }
+            PathLaw::File { .. } => unreachable!("given paths are not made"),
         }
-    }
-
-    fn points(&self, law: StartLaw, draw: u64, path_ix: u64, n: usize) -> Vec<f64> {
-        let len = n * self.dim;
-        let stream = Stream::new(self.seed, draw, POINT_TENSOR);
-        let base = path_ix * len as u64;
-        let (table, std) = match law {
-            StartLaw::Normal(std) => (&self.normal, std),
-            StartLaw::Uniform(half_width) => (&self.uniform, half_width / 3f64.sqrt()),
-            StartLaw::Origin => return vec![0.0; len],
-        };
-        (0..len as u64).map(|e| f64::from(table.element(&stream, base + e, std))).collect()
-    }
-
-    /// The segment of this length from `start` in the path's uniformly random direction.
-    fn segment(&self, start: Vec<f64>, length: f64, draw: u64, path_ix: u64) -> Result<Path> {
-        let stream = Stream::new(self.seed, draw, DIRECTION_TENSOR);
-        let base = path_ix * self.dim as u64;
-        let normal = |e: u64| f64::from(self.normal.element(&stream, base + e, 1.0));
-        let direction: Vec<f64> = (0..self.dim as u64).map(normal).collect();
-        let norm = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
-        let end: Vec<f64> = start.iter().zip(&direction).map(|(x, u)| x + length * (u / norm)).collect();
-        Path::from_points(self.dim, &[start, end].concat())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Integer quantile tables: random words to values of a standard law, with the same bits on every device.
 
+use std::sync::{Arc, OnceLock};
+
 use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
 
 use super::Stream;
@@ -95,7 +97,7 @@ impl QuantileTable {
     /// Student's t needs more than 2 degrees of freedom (below, it has no standard deviation) and at most 10^6.
     pub fn new(law: StandardLaw) -> Result<Self> {
         if let StandardLaw::StudentT(df) = law
-            && !(df >= 2.01 && df <= 1e6)
+            && !(2.01..=1e6).contains(&df)
         {
             return Err(Error::usage(format!(
                 "student-t with {df} degrees of freedom: give 2.01 to 1000000 (with 2 or fewer the law has no standard deviation)"
@@ -130,6 +132,25 @@ impl QuantileTable {
             *entry = (value - fixed(next(ix))) << 32 | value;
         }
         Ok(Self { entries, log2_unit })
+    }
+
+    /// The table of a law, made once per process for the laws without parameter.
+    ///
+    /// # Errors
+    /// Those of [`QuantileTable::new`].
+    pub fn shared(law: StandardLaw) -> Result<Arc<Self>> {
+        static TABLES: [OnceLock<Arc<QuantileTable>>; 3] = [const { OnceLock::new() }; 3];
+        let slot = match law {
+            StandardLaw::Normal => &TABLES[0],
+            StandardLaw::Uniform => &TABLES[1],
+            StandardLaw::Laplace => &TABLES[2],
+            StandardLaw::StudentT(_) => return Self::new(law).map(Arc::new),
+        };
+        if let Some(table) = slot.get() {
+            return Ok(Arc::clone(table));
+        }
+        let table = Arc::new(Self::new(law)?);
+        Ok(Arc::clone(slot.get_or_init(|| table)))
     }
 
     /// Base-2 logarithm of the number of units in 1.
@@ -252,6 +273,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn filling_equals_single_values_at_odd_lengths() {
+        let table = QuantileTable::new(StandardLaw::Normal).unwrap();
+        let stream = Stream::new(3, 1, 4);
+        for len in [0, 1, 63, 64, 65, 1023, 1024, 1025, 3001] {
+            let mut values = vec![f32::NAN; len];
+            table.fill(&stream, 0.7, &mut values);
+            assert!(
+                values.iter().enumerate().all(|(e, &v)| v == table.element(&stream, e as u64, 0.7)),
+                "length {len}"
+            );
+        }
+    }
+
     /// The bound that the documentation states, against quantiles of an independent library.
     #[test]
     fn normal_table_is_within_a_millionth_of_the_quantile() {
@@ -266,6 +301,23 @@ mod tests {
         }
         let largest = table.value(0, table.scale(1.0));
         assert!((6.33..6.35).contains(&largest), "{largest}");
+    }
+
+    /// With many degrees of freedom Student's t is nearly normal: divided by its standard deviation, the difference is about
+    /// (x^3 - 3 x) / (4 df).
+    #[test]
+    fn student_t_tends_to_the_normal_law() {
+        let normal = QuantileTable::new(StandardLaw::Normal).unwrap();
+        for df in [1e3, 1e4, 1e5, 1e6] {
+            let table = QuantileTable::new(StandardLaw::StudentT(df)).unwrap();
+            for word in (0..1 << 14).map(|i: u32| i << 17 | 1).chain([0, 1, 100]) {
+                let (x, y) = (normal.value(word, normal.scale(1.0)), table.value(word, table.scale(1.0)));
+                let (x, y) = (f64::from(x), f64::from(y));
+                let expected = (x.powi(3) - 3.0 * x) / (4.0 * df);
+                let second_order = (x.abs() + 1.0).powi(5) / (10.0 * df * df);
+                assert!((y - x - expected).abs() < second_order + 3e-6, "{df}: {x} {y}");
+            }
+        }
     }
 
     #[test]
