@@ -380,6 +380,25 @@ fn wrong_networks_are_refused_by_name() {
     }
 }
 
+/// Every command that the README shows runs as it is written.
+#[test]
+fn the_commands_of_the_readme_run() {
+    let directory = Directory::new();
+    let [npz, safetensors] = known_network(&directory);
+    std::fs::rename(npz, directory.path("trained.npz")).expect("movable");
+    std::fs::rename(safetensors, directory.path("trained.safetensors")).expect("movable");
+    directory.file("lines.csv", "path,x0\na,-4\na,4\n");
+    let commands = include_str!("../README.md").lines().filter_map(|line| line.strip_prefix("$ linregions "));
+    let mut n_commands = 0;
+    for command in commands {
+        let args: Vec<&str> = command.split_whitespace().collect();
+        let output = linregions(&args).current_dir(directory.0.path()).output().expect("the program starts");
+        assert!(output.status.success() && !output.stdout.is_empty(), "{command}: {}", stderr(&output));
+        n_commands += 1;
+    }
+    assert!(n_commands >= 6, "{n_commands}");
+}
+
 #[cfg(unix)]
 mod unix {
     use super::*;
