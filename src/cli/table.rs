@@ -28,7 +28,8 @@ pub(super) fn estimate(out: &mut dyn Write, plan: &Plan, estimate: &Estimate, ro
     let grid = row.grid_points.map_or(String::new(), |n| format!(" on {n} grid points"));
     let length = row.length.map_or(String::new(), |l| format!(" of mean length {}", number(l)));
     writeln!(out, "{} {}, weights {}, bias {}", row.architecture, row.activation, row.weights, row.bias)?;
-    writeln!(out, "path: {}{length}", row.path)?;
+    let start = row.start.as_ref().map_or(String::new(), |start| format!(" from {start}"));
+    writeln!(out, "path: {}{start}{length}", row.path)?;
     writeln!(
         out,
         "{}{grid}, {} networks x {} paths, seed {}, {} {}, {:.2} s\n",

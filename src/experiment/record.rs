@@ -8,7 +8,6 @@ use super::{Estimate, OutputFile, Plan};
 use crate::engine::{Method, PathCounts, Precision, Provenance};
 use crate::error::{Error, Result};
 use crate::files::csv_write_error;
-use crate::path::PathLaw;
 use crate::stats::{CONFIDENCE, Quantity};
 
 /// One row of the summary CSV, and one object of the JSON; fields are columns, in this order. What is undefined is empty.
@@ -49,6 +48,8 @@ pub struct SummaryRow {
     pub version: String,
     pub plan_digest: String,
     pub wall_seconds: Option<f64>,
+    /// Law of start points and anchors, where the path law has one.
+    pub start: Option<String>,
 }
 
 impl SummaryRow {
@@ -80,7 +81,7 @@ impl SummaryRow {
             units: u64::try_from(architecture.n_units()).unwrap_or(u64::MAX),
             weights: network.weights().to_string(),
             bias: network.bias().to_string(),
-            path: describe_path(plan.ensemble.path.law()),
+            path: plan.ensemble.path.law().to_string(),
             length: estimate.moments.mean_length(),
             method: match plan.method {
                 Method::Exact => "exact".to_owned(),
@@ -115,6 +116,7 @@ impl SummaryRow {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             plan_digest: plan.digest(),
             wall_seconds: Some(estimate.wall_seconds),
+            start: plan.ensemble.path.law().start().map(|start| start.to_string()),
         }
     }
 
@@ -137,16 +139,6 @@ impl SummaryRow {
     pub fn write_json(rows: &[Self], mut writer: impl Write) -> std::io::Result<()> {
         serde_json::to_writer_pretty(&mut writer, &serde_json::json!({ "rows": rows }))?;
         writeln!(writer)
-    }
-}
-
-/// The path law with the law of its points.
-fn describe_path(law: &PathLaw) -> String {
-    match law {
-        PathLaw::Segment { start, .. } | PathLaw::Chord { start } | PathLaw::Polyline { start, .. } => {
-            format!("{law} from {start}")
-        }
-        _ => law.to_string(),
     }
 }
 

@@ -121,6 +121,14 @@ impl PathLaw {
         }
     }
 
+    /// The law of start points and anchors, where the law has random ones.
+    pub fn start(&self) -> Option<StartLaw> {
+        match *self {
+            Self::Segment { start, .. } | Self::Chord { start } | Self::Polyline { start, .. } => Some(start),
+            _ => None,
+        }
+    }
+
     /// The unit in which path lengths of this law are summed as whole numbers, so that sums do not depend on their order:
     /// the length itself where all paths have the same, else a power of two about 1e-12 of a typical length.
     pub fn length_unit(&self) -> f64 {

@@ -1,6 +1,7 @@
 //! Paths through the input space: polylines by arc length, the laws that draw them, and files of them.
 
 mod files;
+mod graded;
 mod law;
 
 pub use files::{NamedPath, read_paths};

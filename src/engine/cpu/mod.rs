@@ -249,6 +249,7 @@ impl<T: Real> Worker<T> {
             Pipeline::Exact { input, stages } => {
                 stages.iter_mut().for_each(|stage| stage.reset(log));
                 let mut tally = Tally::default();
+                let path = path.graded(|| bias_scale(&self.weights[0]));
                 input.clear();
                 for (vertex, &position) in path.positions().iter().enumerate() {
                     if input.is_full() {
@@ -296,6 +297,13 @@ impl<T: Real> Worker<T> {
             Pipeline::Sampled { .. } => Vec::new(),
         }
     }
+}
+
+/// The distance from the origin within which the biases of a layer matter: the ratio of their root mean squares to that of the
+/// weights.
+fn bias_scale<T: Real>(weights: &AffineWeights<T>) -> f64 {
+    let mean_square = |values: &[T]| values.iter().map(|v| v.to_f64().powi(2)).sum::<f64>() / values.len() as f64;
+    (mean_square(&weights.bias) / mean_square(&weights.weight)).sqrt()
 }
 
 /// Equally spaced points of a path, both ends included.

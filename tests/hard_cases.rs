@@ -1,0 +1,136 @@
+//! The hard cases of the definitions, one by one, on the reference and on the engine in both precisions.
+
+mod common;
+
+use linregions::engine::cpu::CpuEngine;
+use linregions::engine::{Engine, Method, Precision};
+use linregions::network::Network;
+use linregions::path::Path;
+use linregions::trace::Trace;
+
+/// Crossings, boundaries and knots of a network along a path, on which all implementations must agree.
+fn counts(network: &Network, path: &Path) -> (usize, usize, usize) {
+    let of = |trace: &Trace| (trace.crossings.len(), trace.boundaries.len(), trace.n_knots());
+    let reference = of(&Trace::reference(network, path).expect("finite"));
+    for precision in [Precision::F32, Precision::F64] {
+        let engine = CpuEngine::new(Some(1), precision).expect("one thread");
+        assert_eq!(of(&engine.trace(network, &[path]).expect("finite")[0]), reference, "{precision:?}");
+        let counted = &engine.count_given(network, &[path], Method::Exact).expect("finite")[0];
+        let crossings: u64 = counted.crossings.iter().sum();
+        assert_eq!((crossings as usize, counted.boundaries as usize), (reference.0, reference.1), "{precision:?}");
+    }
+    reference
+}
+
+/// One unit per row of weights and bias on one input, read out by ones.
+fn one_layer(activation: &str, units: &[(f64, f64)]) -> Network {
+    let rows: Vec<[f64; 1]> = units.iter().map(|&(w, _)| [w]).collect();
+    let rows: Vec<&[f64]> = rows.iter().map(<[f64; 1]>::as_slice).collect();
+    let bias: Vec<f64> = units.iter().map(|&(_, b)| b).collect();
+    common::network(activation, &[(&rows, &bias), (&[&vec![1.0; units.len()]], &[0.0])])
+}
+
+#[test]
+fn a_path_through_the_breakpoint_crosses_once() {
+    let unit = one_layer("relu", &[(1.0, 0.0)]);
+    assert_eq!(counts(&unit, &common::line(&[-1.0, 2.0])), (1, 1, 1));
+    // The crossing exactly on a vertex of the path, and with two vertices there.
+    assert_eq!(counts(&unit, &common::line(&[-1.0, 0.0, 2.0])), (1, 1, 1));
+    assert_eq!(counts(&unit, &common::line(&[-1.0, 0.0, 0.0, 2.0])), (1, 1, 1));
+    assert_eq!(counts(&unit, &common::line(&[2.0, 0.0, -1.0])), (1, 1, 1));
+}
+
+#[test]
+fn touching_the_breakpoint_is_no_crossing() {
+    let unit = one_layer("relu", &[(1.0, 0.0)]);
+    for points in [[1.0, 0.0, 1.0], [-1.0, 0.0, -1.0]] {
+        assert_eq!(counts(&unit, &common::line(&points)), (0, 0, 0), "{points:?}");
+    }
+    // Nor is a start or an end on it.
+    for points in [[0.0, 1.0], [1.0, 0.0], [0.0, -1.0], [-1.0, 0.0]] {
+        assert_eq!(counts(&unit, &common::line(&points)), (0, 0, 0), "{points:?}");
+    }
+}
+
+#[test]
+fn a_unit_that_stays_on_its_breakpoint_is_on_the_lower_piece() {
+    // The second input alone moves the unit; along (t, 0) it stays at zero.
+    let network = common::network("relu", &[(&[&[0.0, 1.0]], &[0.0]), (&[&[1.0]], &[0.0])]);
+    let path = |points: &[f64]| Path::from_points(2, points).expect("finite");
+    assert_eq!(counts(&network, &path(&[0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0])), (2, 2, 2), "above, on it, above");
+    assert_eq!(counts(&network, &path(&[0.0, -1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0])), (1, 1, 1), "below, on it, above");
+    assert_eq!(counts(&network, &path(&[0.0, -1.0, 0.0, 0.0, 1.0, 0.0, 1.0, -1.0])), (0, 0, 0), "below, on it, below");
+    assert_eq!(counts(&network, &path(&[0.0, 0.0, 1.0, 0.0, 1.0, 1.0])), (1, 1, 1), "on it from the start, above");
+}
+
+#[test]
+fn several_breakpoints_are_crossed_one_by_one() {
+    let unit = one_layer("hard-tanh", &[(1.0, 0.0)]);
+    assert_eq!(counts(&unit, &common::line(&[-2.0, 2.0])), (2, 2, 2));
+    assert_eq!(counts(&unit, &common::line(&[-2.0, 1.0])), (1, 1, 1));
+    assert_eq!(counts(&unit, &common::line(&[-1.0, 1.0])), (0, 0, 0));
+    assert_eq!(counts(&unit, &common::line(&[2.0, -1.0, 2.0])), (2, 2, 2));
+}
+
+#[test]
+fn coincident_crossings_are_one_boundary() {
+    let twins = one_layer("relu", &[(1.0, 0.5), (2.0, 1.0), (-1.0, -0.5)]);
+    assert_eq!(counts(&twins, &common::line(&[-2.0, 2.0])), (3, 1, 1));
+    // relu(x) - relu(-x) = x: the pattern changes, the output's slope does not.
+    let identity = common::network("relu", &[(&[&[1.0], &[-1.0]], &[0.0, 0.0]), (&[&[1.0, -1.0]], &[0.0])]);
+    assert_eq!(counts(&identity, &common::line(&[-1.0, 1.0])), (2, 1, 0));
+}
+
+#[test]
+fn kinks_that_die_downstream_are_no_knots() {
+    // The second layer is inactive wherever the first one has its kink.
+    let network = common::network("relu", &[(&[&[1.0]], &[0.0]), (&[&[1.0]], &[-1.0]), (&[&[1.0]], &[0.0])]);
+    assert_eq!(counts(&network, &common::line(&[-1.0, 2.0])), (2, 2, 1));
+    // A read-out that does not look at the unit.
+    let ignored = common::network("relu", &[(&[&[1.0], &[1.0]], &[0.0, -1.0]), (&[&[0.0, 1.0]], &[0.0])]);
+    assert_eq!(counts(&ignored, &common::line(&[-1.0, 2.0])), (2, 2, 1));
+}
+
+#[test]
+fn a_path_without_length_or_crossings_has_none() {
+    let network = common::ensemble(&[("arch", "2-64x3")]).network.draw(0);
+    assert_eq!(counts(&network, &Path::from_points(2, &[0.3, 0.4]).expect("finite")), (0, 0, 0));
+    assert_eq!(counts(&network, &Path::from_points(2, &[0.3, 0.4, 0.3, 0.4]).expect("finite")), (0, 0, 0));
+    let dead = one_layer("relu", &[(1.0, -100.0), (-1.0, -100.0)]);
+    assert_eq!(counts(&dead, &common::line(&[-1.0, 1.0])), (0, 0, 0));
+    let identity = one_layer("identity", &[(1.0, 0.0), (-2.0, 1.0)]);
+    assert_eq!(counts(&identity, &common::line(&[-1.0, 1.0])), (0, 0, 0));
+}
+
+/// Without biases a network is linear on rays: on a line through the origin the only boundary is the origin.
+#[test]
+fn bias_free_networks_have_one_boundary_through_the_origin() {
+    for activation in ["relu", "leaky-relu:0.1", "abs"] {
+        for shape in ["1-7x3", "3-64x4", "20-33-5"] {
+            let flags = [("arch", shape), ("activation", activation), ("bias", "zero"), ("path", "through-origin")];
+            let ensemble = common::ensemble(&flags);
+            for draw in 0..10 {
+                let (network, path) = (ensemble.network.draw(draw), ensemble.path.draw(draw, 0, 1).expect("short"));
+                let (crossings, boundaries, knots) = counts(&network, &path);
+                assert_eq!((boundaries, knots), (1, 1), "{shape} {activation}");
+                assert!(crossings >= network.architecture().layers()[0].affine.units());
+            }
+        }
+    }
+}
+
+/// A path of length 10^4 crosses nearly every unit's whole line: about one crossing a unit, all near the origin.
+#[test]
+fn long_paths_keep_their_crossings() {
+    let flags = [("arch", "2-64x3"), ("length", "1e4"), ("path", "through-origin"), ("bias", "normal:1")];
+    let ensemble = common::ensemble(&flags);
+    let mut total = 0;
+    for draw in 0..20 {
+        let (network, path) = (ensemble.network.draw(draw), ensemble.path.draw(draw, 0, 1).expect("finite"));
+        let (crossings, boundaries, _) = counts(&network, &path);
+        assert_eq!(crossings, boundaries);
+        total += crossings;
+    }
+    // 192 units: networks vary by about a fifth, their mean by a twentieth.
+    assert!((150..230).contains(&(total / 20)), "{}", total / 20);
+}
