@@ -112,9 +112,10 @@ pub fn estimate(plan: &Plan, engine: &dyn Engine, observer: &mut dyn Observer, s
     let start = Instant::now();
     plan.check_memory(engine)?;
     let theory = Theory::of_plan(plan)?;
-    let depth = plan.ensemble.network.architecture().depth();
+    let architecture = plan.ensemble.network.architecture();
     let paths_per_network = plan.ensemble.paths_per_network;
-    let mut moments = Moments::new(depth, paths_per_network, plan.ensemble.path.law().length_unit());
+    let length_unit = plan.ensemble.path.law().length_unit(architecture.input_dim());
+    let mut moments = Moments::new(architecture.depth(), paths_per_network, length_unit);
     let mut look = match plan.target_error {
         Some(_) => plan.networks.min(MIN_NETWORKS),
         None => plan.networks,

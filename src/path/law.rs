@@ -130,20 +130,22 @@ impl PathLaw {
     }
 
     /// The unit in which path lengths of this law are summed as whole numbers, so that sums do not depend on their order:
-    /// the length itself where all paths have the same, else a power of two about 1e-12 of a typical length.
-    pub fn length_unit(&self) -> f64 {
+    /// the length itself where all paths have the same, else a power of two about 1e-12 of a typical length in `dim` dimensions.
+    pub fn length_unit(&self, dim: usize) -> f64 {
+        let scale = |start: &StartLaw| match *start {
+            StartLaw::Normal(scale) | StartLaw::Uniform(scale) => scale * (dim as f64).sqrt(),
+            StartLaw::Origin => 1.0,
+        };
         let typical = match self {
             Self::Segment { length, .. } | Self::ThroughOrigin { length } => {
                 return if *length > 0.0 { *length } else { 1.0 };
             }
-            Self::Chord { start } | Self::Polyline { start, .. } => match *start {
-                StartLaw::Normal(scale) | StartLaw::Uniform(scale) => scale,
-                StartLaw::Origin => 1.0,
-            },
+            Self::Chord { start } => scale(start),
+            Self::Polyline { start, anchors } => scale(start) * *anchors as f64,
             Self::File { paths, .. } => paths.iter().map(|named| named.path.length()).fold(0.0, f64::max),
             Self::Data { rows, .. } => {
                 let (low, high) = rows.iter().fold((f64::MAX, f64::MIN), |(l, h), &x| (l.min(x), h.max(x)));
-                high - low
+                (high - low) * (dim as f64).sqrt()
             }
         };
         const DIGITS: f64 = 40.0;
@@ -248,14 +250,12 @@ impl RandomPath {
 
     /// Paths for an average over the law, the same for every network: all given paths, else about `n` of the law that cover it
     /// evenly. Up to 16 random coordinates these follow the additive recurrence of the generalised golden ratio, whose averages converge
-    /// nearly like 1/n; beyond, where a single path is close to the average already, they are independent.
-    ///
-    /// # Errors
-    /// A path too long for a 64-bit number.
-    pub fn covering(&self, n: u64) -> Result<Vec<Path>> {
+    /// nearly like 1/n; beyond, where a single path is close to the average already, they are independent. An item is an error where
+    /// a path is too long for a 64-bit number.
+    pub fn covering(&self, n: u64) -> Box<dyn Iterator<Item = Result<Path>> + '_> {
         const MAX_EVEN_COORDINATES: usize = 16;
         if let PathLaw::File { paths, .. } = &self.law {
-            return Ok(paths.iter().map(|named| named.path.clone()).collect());
+            return Box::new(paths.iter().map(|named| Ok(named.path.clone())));
         }
         let n_points = self.n_point_coordinates();
         let n_coordinates = match self.law {
@@ -263,13 +263,15 @@ impl RandomPath {
             _ => n_points + self.dim,
         };
         if n_coordinates > MAX_EVEN_COORDINATES {
-            return (0..n).map(|ix| self.draw(u64::MAX - ix, 0, 1)).collect();
+            return Box::new((0..n).map(|ix| self.draw(u64::MAX - ix, 0, 1)));
         }
         // The positive root of x^(d + 1) = x + 1.
         let root = (0..100).fold(2.0f64, |x, _| (1.0 + x).powf(1.0 / (n_coordinates + 1) as f64));
         let steps: Vec<u64> = (1..=n_coordinates).map(|c| (root.powi(-(c as i32)) * 2f64.powi(64)) as u64).collect();
-        let word = |ix: u64, c: usize| (steps[c].wrapping_mul(ix + 1).wrapping_add(1 << 63) >> 32) as u32;
-        (0..n).map(|ix| self.make(|c| word(ix, c), |c| word(ix, n_points + c), |i| word(ix, i))).collect()
+        Box::new((0..n).map(move |ix| {
+            let word = |c: usize| (steps[c].wrapping_mul(ix + 1).wrapping_add(1 << 63) >> 32) as u32;
+            self.make(word, |c| word(n_points + c), word)
+        }))
     }
 
     /// Number of coordinates of the path's random points.

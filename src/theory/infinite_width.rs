@@ -14,7 +14,6 @@ use crate::path::Path;
 
 /// Numbers drawn to average over a path law.
 const AVERAGE_COORDINATES: u128 = 1 << 17;
-const MIN_AVERAGE_PATHS: u128 = 256;
 const MAX_AVERAGE_PATHS: u128 = 1 << 16;
 
 /// Intervals of Simpson's rule on an edge of a path.
@@ -199,10 +198,11 @@ pub fn density(ensemble: &Ensemble) -> Result<Option<Vec<f64>>> {
     let network = &ensemble.network;
     let closed_form = network.architecture().layers().iter().all(|l| l.activation.homogeneous_slopes().is_some());
     let cost = ensemble.path.n_coordinates() * if closed_form { 1 } else { SIMPSON_INTERVALS as u128 / 4 };
-    let n = (AVERAGE_COORDINATES / cost).clamp(MIN_AVERAGE_PATHS, MAX_AVERAGE_PATHS);
+    let n = (AVERAGE_COORDINATES / cost).clamp(1, MAX_AVERAGE_PATHS);
     let mut crossings = vec![0.0; network.architecture().depth()];
     let mut length = 0.0;
-    for path in ensemble.path.covering(n as u64)? {
+    for path in ensemble.path.covering(n as u64) {
+        let path = path?;
         let Some(per_unit) = crossings_per_unit(network, &path) else {
             return Ok(None);
         };
