@@ -1,11 +1,12 @@
 //! `linregions estimate`.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::engine::EngineFlags;
 use super::{Format, interrupted, print, table};
@@ -116,6 +117,10 @@ fn progress_bar(quiet: bool) -> ProgressBar {
     if quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} networks  {per_sec}  {eta} left  {msg}");
-    ProgressBar::no_length().with_style(style.expect("a valid template"))
+    let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} networks  {rate}/s  {eta} left  {msg}")
+        .expect("a valid template")
+        .with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = write!(out, "{:.0}", state.per_sec());
+        });
+    ProgressBar::no_length().with_style(style)
 }
