@@ -192,6 +192,7 @@ fn wrong_flags_are_refused_in_one_line() {
         (vec!["--csv", &nowhere], vec!["x.csv", "cannot write there"]),
         (vec!["--draws", &nowhere], vec!["x.csv", "cannot write there"]),
         (vec!["--path", "file:missing.csv"], vec!["missing.csv"]),
+        (vec!["--csv", "same.csv", "--draws", "same.csv"], vec!["--csv and --draws"]),
     ] {
         refuse(&[&["estimate"], args.as_slice()].concat(), &message);
     }

@@ -50,6 +50,9 @@ pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
     let plan = Plan::from_flags(&args.ensemble)?;
     let engine = args.engine.build()?;
     plan.check_memory(engine.as_ref())?;
+    if args.csv.is_some() && args.csv == args.draws {
+        return Err(Error::usage("--csv and --draws name the same file: give two"));
+    }
     let summary = args.csv.as_deref().map(OutputFile::create).transpose()?;
     let draws = args.draws.as_deref().map(OutputFile::create).transpose()?;
     let draws = draws.map(|file| DrawsFile::new(file, &plan)).transpose()?;

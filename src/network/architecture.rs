@@ -143,9 +143,15 @@ impl Architecture {
 
     /// Every affine map in order: one per hidden layer, then the read-out.
     pub fn affine_maps(&self) -> impl Iterator<Item = Affine> + '_ {
-        let last = self.layers.last().map_or(self.input_dim, |layer| layer.affine.units());
-        let readout = Affine::Dense { inputs: last, units: self.outputs };
-        self.layers.iter().map(|layer| layer.affine).chain([readout])
+        (0..=self.depth()).map(|ix| self.affine_map(ix))
+    }
+
+    /// The affine map of hidden layer `ix`, or the read-out's after the last.
+    pub fn affine_map(&self, ix: usize) -> Affine {
+        match self.layers.get(ix) {
+            Some(layer) => layer.affine,
+            None => Affine::Dense { inputs: self.layers[self.depth() - 1].affine.units(), units: self.outputs },
+        }
     }
 
     /// Number of weights and biases of the hidden layers.

@@ -53,7 +53,7 @@ impl RandomNetwork {
 
     /// Draws layer `layer` (the read-out comes after the last hidden one) of network `draw` into `out`.
     pub fn draw_layer(&self, draw: u64, layer: usize, out: &mut AffineWeights<f32>) {
-        let affine = self.architecture.affine_maps().nth(layer).expect("the caller names a layer of the architecture");
+        let affine = self.architecture.affine_map(layer);
         let tensor = 2 * layer as u32;
         let (inputs, units) = (affine.inputs(), affine.units());
         out.weight.resize(inputs * units, 0.0);

@@ -197,7 +197,8 @@ fn edge_crossings(network: &RandomNetwork, line: Line) -> Option<Vec<f64>> {
 pub fn density(ensemble: &Ensemble) -> Result<Option<Vec<f64>>> {
     let network = &ensemble.network;
     let closed_form = network.architecture().layers().iter().all(|l| l.activation.homogeneous_slopes().is_some());
-    let cost = ensemble.path.n_coordinates() * if closed_form { 1 } else { SIMPSON_INTERVALS as u128 / 4 };
+    let depth = network.architecture().depth().div_ceil(16) as u128;
+    let cost = ensemble.path.n_coordinates() * depth * if closed_form { 1 } else { SIMPSON_INTERVALS as u128 / 4 };
     let n = (AVERAGE_COORDINATES / cost).clamp(1, MAX_AVERAGE_PATHS);
     let mut crossings = vec![0.0; network.architecture().depth()];
     let mut length = 0.0;

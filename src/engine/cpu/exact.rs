@@ -137,18 +137,8 @@ impl<T: Real> Stage<T> {
         self.log = log.then(Vec::new);
     }
 
-    /// Number of crossings of the layer so far.
-    pub(super) fn crossings(&self) -> u64 {
-        self.crossings
-    }
-
-    /// The crossings kept one by one.
-    pub(super) fn take_log(&mut self) -> Vec<Crossing> {
-        self.log.take().unwrap_or_default()
-    }
-
-    /// Takes a block of vertices; `false` if a pre-activation is not finite.
-    fn load(&mut self, input: &Block<T>, weights: &AffineWeights<T>) -> bool {
+    /// Takes a block of vertices.
+    fn load(&mut self, input: &Block<T>, weights: &AffineWeights<T>) -> Result<(), Overflow> {
         let (base, rows) = (self.carried, input.rows);
         self.rows = base + rows;
         let z = &mut self.z[base * self.units..self.rows * self.units];
@@ -159,11 +149,13 @@ impl<T: Real> Stage<T> {
         self.cursor = base.saturating_sub(1);
         (self.next, self.carried) = (0, 0);
         self.inside.clear();
-        let finite = pulp::Arch::new().dispatch(AllFinite(z));
+        if !pulp::Arch::new().dispatch(AllFinite(z)) {
+            return Err(Overflow { layer: self.layer });
+        }
         if base == 2 && rows > 0 {
             self.settle_carried();
         }
-        finite
+        Ok(())
     }
 
     /// Units that fell onto a breakpoint at the last vertex of the block before: do they go on falling?
@@ -309,6 +301,11 @@ impl<T: Real> Stage<T> {
         }
     }
 
+    /// Passes on the vertex held back, the last of the path.
+    fn pass_last(&mut self) {
+        self.pass_vertex(self.carried - 1);
+    }
+
     /// Keeps the last two vertices for the next block.
     fn carry(&mut self) {
         self.carried = self.rows.min(2);
@@ -369,49 +366,94 @@ pub(super) struct Overflow {
     pub layer: usize,
 }
 
-/// Sends a block of vertices through the stages to the tally.
-pub(super) fn advance<T: Real>(
-    stages: &mut [Stage<T>],
-    weights: &[AffineWeights<T>],
-    tally: &mut Tally,
-    input: &Block<T>,
-) -> Result<(), Overflow> {
-    let Some((stage, later)) = stages.split_first_mut() else {
-        tally.take(input);
-        return Ok(());
-    };
-    if !stage.load(input, &weights[0]) {
-        return Err(Overflow { layer: stage.layer });
-    }
-    loop {
-        if pulp::Arch::new().dispatch(Pass(stage)) {
-            break;
-        }
-        advance(later, &weights[1..], tally, &stage.out)?;
-        stage.release();
-    }
-    stage.carry();
-    Ok(())
+/// The stages of a network with the tally at their end. Blocks go down as they fill; no stage calls another, so depth is
+/// not limited by the stack.
+pub(super) struct Pipeline<T> {
+    stages: Vec<Stage<T>>,
+    tally: Tally,
 }
 
-/// Ends the path: passes on the vertices that the stages held back.
-pub(super) fn finish<T: Real>(
-    stages: &mut [Stage<T>],
-    weights: &[AffineWeights<T>],
-    tally: &mut Tally,
-) -> Result<(), Overflow> {
-    let Some((stage, later)) = stages.split_first_mut() else {
-        tally.finish();
-        return Ok(());
-    };
-    if stage.out.is_full() {
-        advance(later, &weights[1..], tally, &stage.out)?;
-        stage.release();
+impl<T: Real> Pipeline<T> {
+    pub(super) fn new(stages: Vec<Stage<T>>) -> Self {
+        Self { stages, tally: Tally::default() }
     }
-    stage.pass_vertex(stage.carried - 1);
-    advance(later, &weights[1..], tally, &stage.out)?;
-    stage.release();
-    finish(later, &weights[1..], tally)
+
+    /// Forgets the path before. With `log`, crossings are kept one by one.
+    pub(super) fn reset(&mut self, log: bool) {
+        self.stages.iter_mut().for_each(|stage| stage.reset(log));
+        self.tally = Tally::default();
+    }
+
+    /// Takes the path's next vertices.
+    pub(super) fn advance(&mut self, weights: &[AffineWeights<T>], input: &Block<T>) -> Result<(), Overflow> {
+        self.stages[0].load(input, &weights[0])?;
+        self.drain(weights, 0)
+    }
+
+    /// Ends the path: passes on the vertices that the stages held back.
+    pub(super) fn finish(&mut self, weights: &[AffineWeights<T>]) -> Result<(), Overflow> {
+        for layer in 0..self.stages.len() {
+            if self.stages[layer].out.is_full() {
+                self.flush(weights, layer)?;
+            }
+            self.stages[layer].pass_last();
+            self.flush(weights, layer)?;
+        }
+        self.tally.finish();
+        Ok(())
+    }
+
+    /// Passes on the block that stage `first` has loaded, and all blocks that fill below it.
+    fn drain(&mut self, weights: &[AffineWeights<T>], first: usize) -> Result<(), Overflow> {
+        let mut layer = first;
+        loop {
+            let done = pulp::Arch::new().dispatch(Pass(&mut self.stages[layer]));
+            if done {
+                self.stages[layer].carry();
+                if layer == first {
+                    return Ok(());
+                }
+                layer -= 1;
+                self.stages[layer].release();
+            } else if self.hand_over(weights, layer)? {
+                layer += 1;
+            } else {
+                self.stages[layer].release();
+            }
+        }
+    }
+
+    /// Sends what a stage has put out down to the end.
+    fn flush(&mut self, weights: &[AffineWeights<T>], layer: usize) -> Result<(), Overflow> {
+        if self.hand_over(weights, layer)? {
+            self.drain(weights, layer + 1)?;
+        }
+        self.stages[layer].release();
+        Ok(())
+    }
+
+    /// Gives the output of a stage to the next, which then has a block to pass on (`true`), or to the tally.
+    fn hand_over(&mut self, weights: &[AffineWeights<T>], layer: usize) -> Result<bool, Overflow> {
+        let (before, after) = self.stages.split_at_mut(layer + 1);
+        let out = &before[layer].out;
+        match after.first_mut() {
+            Some(next) => next.load(out, &weights[layer + 1]).map(|()| true),
+            None => {
+                self.tally.take(out);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Crossings of each layer, boundaries, and knots.
+    pub(super) fn counts(&self) -> (Vec<u64>, u64, u64) {
+        (self.stages.iter().map(|stage| stage.crossings).collect(), self.tally.boundaries, self.tally.knots)
+    }
+
+    /// The crossings kept one by one.
+    pub(super) fn take_log(&mut self) -> Vec<Crossing> {
+        self.stages.iter_mut().flat_map(|stage| stage.log.take().unwrap_or_default()).collect()
+    }
 }
 
 /// Counts boundaries and knots at the end of the pipeline.
@@ -419,9 +461,9 @@ pub(super) fn finish<T: Real>(
 /// A boundary is a knot unless on both sides of it some layer is constant along the path: then the output is constant on both
 /// sides. With continuous weight laws nothing else can hide a kink but with probability zero.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub boundaries: u64,
-    pub knots: u64,
+struct Tally {
+    boundaries: u64,
+    knots: u64,
     position: f64,
     /// Whether the output is constant on the last interval of positive length.
     dead: bool,

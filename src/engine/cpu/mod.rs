@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use self::exact::{Block, Overflow, Tally};
+use self::exact::{Block, Overflow};
 use self::real::Real;
 use super::{Engine, Method, PathCounts, Precision, Provenance};
 use crate::ensemble::Ensemble;
@@ -205,7 +205,7 @@ struct Worker<T> {
 }
 
 enum Pipeline<T> {
-    Exact { input: Block<T>, stages: Vec<exact::Stage<T>> },
+    Exact { input: Block<T>, pipeline: exact::Pipeline<T> },
     Sampled { grid: usize, points: Vec<T>, changed: Vec<bool>, stages: Vec<sampled::Stage<T>> },
 }
 
@@ -216,7 +216,9 @@ impl<T: Real> Worker<T> {
         let pipeline = match method {
             Method::Exact => Pipeline::Exact {
                 input: Block::new(architecture.input_dim(), rows),
-                stages: layers.map(|(l, x)| exact::Stage::new(l, x.affine.units(), &x.activation, rows)).collect(),
+                pipeline: exact::Pipeline::new(
+                    layers.map(|(l, x)| exact::Stage::new(l, x.affine.units(), &x.activation, rows)).collect(),
+                ),
             },
             Method::Sampled { grid } => Pipeline::Sampled {
                 grid,
@@ -246,26 +248,21 @@ impl<T: Real> Worker<T> {
 
     fn count(&mut self, path: &Path, log: bool) -> Result<PathCounts, Overflow> {
         match &mut self.pipeline {
-            Pipeline::Exact { input, stages } => {
-                stages.iter_mut().for_each(|stage| stage.reset(log));
-                let mut tally = Tally::default();
+            Pipeline::Exact { input, pipeline } => {
+                pipeline.reset(log);
                 let path = path.graded(|| bias_scale(&self.weights[0]));
                 input.clear();
                 for (vertex, &position) in path.positions().iter().enumerate() {
                     if input.is_full() {
-                        exact::advance(stages, &self.weights, &mut tally, input)?;
+                        pipeline.advance(&self.weights, input)?;
                         input.clear();
                     }
                     input.push_point(path.vertex(vertex), position);
                 }
-                exact::advance(stages, &self.weights, &mut tally, input)?;
-                exact::finish(stages, &self.weights, &mut tally)?;
-                Ok(PathCounts {
-                    length: path.length(),
-                    crossings: stages.iter().map(exact::Stage::crossings).collect(),
-                    boundaries: tally.boundaries,
-                    knots: Some(tally.knots),
-                })
+                pipeline.advance(&self.weights, input)?;
+                pipeline.finish(&self.weights)?;
+                let (crossings, boundaries, knots) = pipeline.counts();
+                Ok(PathCounts { length: path.length(), crossings, boundaries, knots: Some(knots) })
             }
             Pipeline::Sampled { grid, points, changed, stages } => {
                 stages.iter_mut().for_each(sampled::Stage::reset);
@@ -293,7 +290,7 @@ impl<T: Real> Worker<T> {
 
     fn take_log(&mut self) -> Vec<crate::trace::Crossing> {
         match &mut self.pipeline {
-            Pipeline::Exact { stages, .. } => stages.iter_mut().flat_map(exact::Stage::take_log).collect(),
+            Pipeline::Exact { pipeline, .. } => pipeline.take_log(),
             Pipeline::Sampled { .. } => Vec::new(),
         }
     }
