@@ -7,8 +7,9 @@ use std::path::Path;
 use npyz::{NpyFile, Order};
 
 use crate::error::{Error, Result};
+use crate::memory;
 
-/// Files above this size are refused before they are read.
+/// Files above this size are refused, and those that do not leave three quarters of the available memory.
 const MAX_FILE_BYTES: u64 = 8 << 30;
 /// numpy's own limit for the header of an array it does not trust.
 const MAX_NPY_HEADER_BYTES: usize = 10_000;
@@ -25,22 +26,41 @@ pub(crate) struct Array {
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let read = || -> std::io::Result<Vec<u8>> {
         let file = File::open(path)?;
-        if file.metadata()?.len() > MAX_FILE_BYTES {
-            return Err(std::io::Error::other(format!("larger than {} GiB", MAX_FILE_BYTES >> 30)));
-        }
-        read_bounded(file)
+        let (size, limit) = (file.metadata()?.len(), size_limit());
+        if size > limit { Err(too_large(limit)) } else { read_bounded(file, limit) }
     };
     read().map_err(|e| Error::usage(e.to_string()).at(path.display()))
 }
 
-/// Reads a stream to its end, refusing more than the largest file admitted (a small archive can unpack to anything).
-pub(crate) fn read_bounded(stream: impl Read) -> std::io::Result<Vec<u8>> {
+/// Reads a whole file of text.
+pub(crate) fn read_text(path: &Path) -> Result<String> {
+    String::from_utf8(read_bytes(path)?).map_err(|_| Error::usage("not UTF-8 text").at(path.display()))
+}
+
+/// The bytes that may be read from files, packed or not.
+pub(crate) fn size_limit() -> u64 {
+    let quarter = memory::available().map_or(u64::MAX, |bytes| u64::try_from(bytes / 4).unwrap_or(u64::MAX));
+    quarter.min(MAX_FILE_BYTES)
+}
+
+/// Reads a stream to its end, refusing more than `limit` bytes: a small archive can unpack to anything.
+pub(crate) fn read_bounded(stream: impl Read, limit: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    stream.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(std::io::Error::other(format!("unpacks to more than {} GiB", MAX_FILE_BYTES >> 30)));
+    stream.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
+}
+
+fn too_large(limit: u64) -> std::io::Error {
+    std::io::Error::other(format!("larger than the {:.1} GiB that are read at most", limit as f64 / f64::from(1 << 30)))
+}
+
+/// The line, from 1, of the record that starts at or after `byte`; the CSV reader's own count misses blank lines and CRLF.
+pub(crate) fn line_of_record(bytes: &[u8], position: Option<&csv::Position>) -> usize {
+    let mut start = position.map_or(0, |p| p.byte() as usize).min(bytes.len());
+    while bytes.get(start).is_some_and(|b| matches!(b, b'\r' | b'\n')) {
+        start += 1;
     }
-    Ok(bytes)
+    1 + bytes[..start].iter().filter(|&&b| b == b'\n').count()
 }
 
 /// The system's own error behind one of a CSV writer, so that a closed pipe or a full disk is recognised.

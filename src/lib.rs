@@ -20,6 +20,8 @@
 //! # Example
 //!
 //! ```
+//! use std::sync::atomic::AtomicBool;
+//!
 //! use linregions::engine::cpu::CpuEngine;
 //! use linregions::engine::{Engine, Method, Precision};
 //! use linregions::ensemble::Ensemble;
@@ -32,7 +34,7 @@
 //! let law = PathLaw::Segment { start: StartLaw::Normal(1.0), length: 2.0 };
 //! let ensemble = Ensemble { network, path: RandomPath::new(law, 2, 0)?, paths_per_network: 1 };
 //! let engine = CpuEngine::new(None, Precision::F32)?;
-//! for counts in engine.count(&ensemble, Method::Exact, 0..3)? {
+//! for counts in engine.count(&ensemble, Method::Exact, 0..3, &AtomicBool::new(false))? {
 //!     println!("{} boundaries on a length of {}", counts.boundaries, counts.length);
 //! }
 //! # Ok(())
@@ -55,6 +57,7 @@ pub mod ensemble;
 pub mod error;
 pub mod experiment;
 mod files;
+mod memory;
 pub mod network;
 pub mod path;
 pub mod random;

@@ -112,7 +112,8 @@ fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<Crossing>> 
         let pieces = shape.activation.pieces();
         let pre_activations: Vec<Vec<f64>> =
             vertices.iter().map(|v| affine(&weights.weight, &weights.bias, &v.h)).collect();
-        if pre_activations.iter().flatten().any(|z| !z.is_finite()) {
+        // Differences of two of them must be finite, too.
+        if !pre_activations.iter().flatten().all(|z| z.abs() < 0.25 * f64::MAX) {
             return Err(Error::failed(format!("layer {}: a pre-activation exceeds the range of f64", layer + 1)));
         }
         // New vertices of interval i: (fraction of the interval, unit, breakpoint).
@@ -222,7 +223,9 @@ impl<'a> SlopeWalk<'a> {
             let pattern = &mut self.pattern[layer];
             let old: Vec<f64> = pattern.iter().map(|&piece| slopes[piece]).collect();
             for crossing in crossings.iter().filter(|c| c.layer == layer) {
-                pattern[crossing.unit] = crossing.breakpoint + usize::from(crossing.rising);
+                // By steps, since a unit may pass several breakpoints at one rounded position.
+                let piece = &mut pattern[crossing.unit];
+                *piece = if crossing.rising { (*piece + 1).min(slopes.len() - 1) } else { piece.saturating_sub(1) };
             }
             for unit in 0..slope.len() {
                 let new = slopes[pattern[unit]];

@@ -172,10 +172,10 @@ fn f32_differs_from_the_reference_only_where_rounding_explains_it() {
                 let (network, path) = (ensemble.network.draw(draw), ensemble.path.draw(draw, 0, 1).expect("short"));
                 let reference = Trace::reference(&network, &path).expect("finite");
                 let place = format!("{shape} {activation} draw {draw}");
-                let traced = &engine(Precision::F32).trace(&network, &[&path]).expect("finite")[0];
+                let traced = &engine(Precision::F32).trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
                 let compared = Explainer::new(&network, &path, &reference).compare(&reference, traced);
                 mismatches += compared.unwrap_or_else(|e| panic!("{place}: {e}"));
-                let double = &engine(Precision::F64).trace(&network, &[&path]).expect("finite")[0];
+                let double = &engine(Precision::F64).trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
                 assert_eq!(double.crossings.len(), reference.crossings.len(), "{place} in f64");
                 assert_eq!(double.boundaries.len(), reference.boundaries.len(), "{place} in f64");
                 assert_eq!(double.n_knots(), reference.n_knots(), "{place} in f64");
@@ -200,7 +200,7 @@ fn a_wrong_weight_is_not_explained_by_rounding() {
         let active = reference.crossings.iter().find(|c| c.layer == 0).expect("a crossing of layer 1");
         affine[0].weight[active.unit] *= 1.001;
         let wrong = Network::new(network.architecture().clone(), affine).expect("the same shape");
-        let traced = &engine(Precision::F32).trace(&wrong, &[&path]).expect("finite")[0];
+        let traced = &engine(Precision::F32).trace(&wrong, &[&path], &common::GO_ON).expect("finite")[0];
         Explainer::new(&network, &path, &reference).compare(&reference, traced).expect_err("unexplained");
     }
 }
@@ -227,12 +227,12 @@ fn counting_draws_equals_tracing_them() {
         ]);
         for precision in [Precision::F32, Precision::F64] {
             let engine = engine(precision);
-            let counts = engine.count(&plan.ensemble, Method::Exact, 100..180).expect("finite");
+            let counts = engine.count(&plan.ensemble, Method::Exact, 100..180, &common::GO_ON).expect("finite");
             for (ix, counts) in counts.iter().enumerate() {
                 let (draw, path_ix) = (100 + ix as u64 / 2, ix as u64 % 2);
                 let network = plan.ensemble.network.draw(draw);
                 let path = plan.ensemble.path.draw(draw, path_ix, 2).expect("short");
-                let traced = &engine.trace(&network, &[&path]).expect("finite")[0];
+                let traced = &engine.trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
                 let depth = network.architecture().depth();
                 let layers: Vec<u64> = (0..depth).map(|l| traced.crossings_of_layer(l) as u64).collect();
                 let place = format!("{shape} {activation} {precision:?} draw {draw} path {path_ix}");
@@ -262,7 +262,7 @@ fn long_paths_stream_through_blocks_unchanged() {
         let depth = network.architecture().depth();
         let layers: Vec<u64> = (0..depth).map(|l| reference.crossings_of_layer(l) as u64).collect();
         assert_eq!((&double.crossings, double.boundaries), (&layers, reference.boundaries.len() as u64), "{shape}");
-        let single = &engine(Precision::F32).trace(&network, &[&path]).expect("finite")[0];
+        let single = &engine(Precision::F32).trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
         Explainer::new(&network, &path, &reference).compare(&reference, single).expect("explained");
     }
 }

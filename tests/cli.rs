@@ -140,6 +140,11 @@ fn target_errors_are_reached() {
     let number = |column: &str| boundaries[column].parse::<f64>().expect("a number");
     assert!(number("std_error") / number("mean_density") <= 0.05);
     assert!(number("networks") < 1000.0);
+    // Without breakpoints there is nothing to count, and the run ends all the same.
+    let output = run(&["estimate", "--activation", "identity", "--target-error", "1%"]);
+    assert!(output.status.success() && stderr(&output).contains("do not reach the target error of 1 %"));
+    let output = run(&["estimate", "--length", "0", "--target-error", "1%"]);
+    assert!(output.status.success() && stderr(&output).contains("do not reach the target error of 1 %"));
 }
 
 #[test]
@@ -184,6 +189,8 @@ fn wrong_flags_are_refused_in_one_line() {
         (vec!["--method", "rice"], vec!["--method rice", "exact or sampled"]),
         (vec!["--method", "sampled", "--grid", "1"], vec!["--grid 1"]),
         (vec!["--target-error", "0"], vec!["--target-error 0"]),
+        (vec!["--target-error", "5"], vec!["--target-error 5", "100 %"]),
+        (vec!["--method", "sampled", "--grid", "18446744073709551615"], vec!["--grid"]),
         (vec!["--engine", "gpu"], vec!["--engine gpu"]),
         (vec!["--threads", "0"], vec!["--threads 0"]),
         (vec!["--outputs", "0"], vec!["at least 1 output"]),
@@ -192,11 +199,15 @@ fn wrong_flags_are_refused_in_one_line() {
         (vec!["--csv", &nowhere], vec!["x.csv", "cannot write there"]),
         (vec!["--draws", &nowhere], vec!["x.csv", "cannot write there"]),
         (vec!["--path", "file:missing.csv"], vec!["missing.csv"]),
-        (vec!["--csv", "same.csv", "--draws", "same.csv"], vec!["--csv and --draws"]),
     ] {
         refuse(&[&["estimate"], args.as_slice()].concat(), &message);
     }
     refuse(&["estimat"], &["estimat"]);
+    let same = directory.text("same.csv");
+    for draws in [&same, &format!("{same}.partial")] {
+        refuse(&["estimate", "--csv", &same, "--draws", draws], &["--csv and --draws name the same file"]);
+    }
+    assert_eq!(std::fs::read_dir(directory.0.path()).expect("readable").count(), 0, "nothing is left behind");
 }
 
 #[test]
@@ -208,6 +219,7 @@ fn wrong_files_are_refused_with_their_place() {
         ("breakpoints = [0.0]\nslopes = [1, 1]\nanchor = [0, 0]\n", "no breakpoint at 0"),
         ("breakpoints = [0.0]\nslopes = [0, nan]\nanchor = [0, 0]\n", "not a finite number"),
         ("breakpoints = [0.0]\nslopes = [0, 1]\n", "anchor"),
+        ("breakpoints = [0.0]\nslopes = [0, 1]\nanchor = [0, 0, 0]\n", "anchor has 3 numbers"),
         ("breakpoints = [0.0]\nslopes = [0, 1]\nanchor = [0, 0]\nvalues = [1]\n", ":4: unknown field `values`"),
         ("breakpoints = [0.0\n", "spline.toml:"),
     ] {
@@ -315,6 +327,9 @@ fn given_networks_are_traced_with_every_crossing() {
                             left,1,0.625,5.0,1,0,true\nleft,1,0.625,5.0,1,1,true\n";
             assert_eq!(trace(&csv, &[]), expected);
             assert_eq!(trace(&array, &[]), expected.replace("left", "0"));
+            // Both paths of the file by the law, too.
+            let law = ["trace", "--network", &network, "--path", &format!("file:{csv}"), "--summary"];
+            assert_eq!(succeed(&law).lines().count(), 3);
             let json: serde_json::Value =
                 serde_json::from_str(&trace(&csv, &["--summary", "--format", "json"])).expect("JSON");
             let expected = serde_json::json!([
@@ -352,6 +367,11 @@ fn wrong_networks_are_refused_by_name() {
     let wide = directory.file("wide.csv", "path,x0,x1\na,0,0\na,1,1\n");
     refuse(&["trace", "--network", &good, "--paths", &wide], &["wide.csv", "dimension 2", "1 inputs"]);
     refuse(&["trace", "--network", &good, "--n-paths", "0"], &["--n-paths 0"]);
+    refuse(&["trace", "--network", &good, "--n-paths", "18446744073709551615"], &["--n-paths", "GiB"]);
+    for shape in ["(1099511627776, 0)", "(0, 1152921504606846976)", "(2305843009213693952, 0)"] {
+        let empty = npz(&[("W0", shape, &[]), ("W1", "(1, 1)", &[1.0])]);
+        refuse_network(&directory.file("empty.npz", empty), &["are empty"]);
+    }
     // Every truncation and many corruptions: an error or a different network, never a crash.
     for file in [good, torch] {
         let bytes = std::fs::read(&file).expect("readable");
@@ -440,6 +460,43 @@ mod unix {
         let partial = read(&directory.path("draws.csv.partial"));
         let whole = &partial[..=partial.rfind('\n').expect("lines")];
         assert!(rows(whole).len() >= 999);
+        let draws = directory.text("draws.csv");
+        refuse(&["estimate", "--draws", &draws], &["draws.csv.partial", "did not end"]);
+    }
+
+    #[test]
+    fn links_and_permissions_survive() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = Directory::new();
+        let real = directory.file("real.csv", "earlier");
+        std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o600)).expect("allowed");
+        std::os::unix::fs::symlink(&real, directory.path("link.csv")).expect("allowed");
+        succeed(&["estimate", "--networks", "30", "--csv", &directory.text("link.csv")]);
+        assert!(directory.path("link.csv").is_symlink());
+        assert!(read(real.as_ref()).starts_with("architecture,"));
+        let mode = std::fs::metadata(&real).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let printed = succeed(&["estimate", "--networks", "30", "--csv", "/dev/stdout"]);
+        assert!(printed.starts_with("architecture,") && printed.contains("is below its upper bound"), "{printed}");
+    }
+
+    #[test]
+    fn an_error_that_cannot_be_printed_is_no_crash() {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("there");
+        let status = linregions(&["estimate", "--arch", "bogus"]).stderr(full).status().expect("the program starts");
+        assert_eq!(status.code(), Some(2));
+    }
+
+    #[test]
+    fn ctrl_c_is_heard_inside_a_network() {
+        let flags = ["--method", "sampled", "--grid", "1000000000", "--arch", "1-1", "--networks", "1"];
+        let mut command = linregions(&[&["estimate"], &flags[..]].concat());
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+        let output = child.wait_with_output().expect("an end");
+        assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+        assert!(stderr(&output).contains("first 0 networks"), "{}", stderr(&output));
     }
 
     #[test]

@@ -14,7 +14,7 @@ fn counts(network: &Network, path: &Path) -> (usize, usize, usize) {
     let reference = of(&Trace::reference(network, path).expect("finite"));
     for precision in [Precision::F32, Precision::F64] {
         let engine = CpuEngine::new(Some(1), precision).expect("one thread");
-        assert_eq!(of(&engine.trace(network, &[path]).expect("finite")[0]), reference, "{precision:?}");
+        assert_eq!(of(&engine.trace(network, &[path], &common::GO_ON).expect("finite")[0]), reference, "{precision:?}");
         let counted = &engine.count_given(network, &[path], Method::Exact).expect("finite")[0];
         let crossings: u64 = counted.crossings.iter().sum();
         assert_eq!((crossings as usize, counted.boundaries as usize), (reference.0, reference.1), "{precision:?}");
@@ -114,6 +114,11 @@ fn bias_free_networks_have_one_boundary_through_the_origin() {
                 let (crossings, boundaries, knots) = counts(&network, &path);
                 assert_eq!((boundaries, knots), (1, 1), "{shape} {activation}");
                 assert!(crossings >= network.architecture().layers()[0].affine.units());
+                // Not in the middle either: the origin is at a third of the way.
+                let end = path.vertex(0).to_vec();
+                let lopsided: Vec<f64> = end.iter().map(|x| -2.0 * x).chain(end.iter().copied()).collect();
+                let lopsided = Path::from_points(end.len(), &lopsided).expect("finite");
+                assert_eq!(counts(&network, &lopsided), (crossings, 1, 1), "{shape} {activation}");
             }
         }
     }

@@ -155,7 +155,7 @@ proptest! {
     #[test]
     fn counts_are_consistent(ensemble in ensembles()) {
         let engine = CpuEngine::new(Some(1), Precision::F32).expect("one thread");
-        for counts in engine.count(&ensemble, Method::Exact, 0..5).expect("finite") {
+        for counts in engine.count(&ensemble, Method::Exact, 0..5, &common::GO_ON).expect("finite") {
             let crossings: u64 = counts.crossings.iter().sum();
             prop_assert!(counts.boundaries <= crossings);
             prop_assert!(counts.knots.is_some_and(|knots| knots <= counts.boundaries));
@@ -171,7 +171,7 @@ fn threads_and_batches_do_not_matter() {
         let run = |threads, parts: &[u64]| -> Vec<PathCounts> {
             let engine = CpuEngine::new(Some(threads), Precision::F32).expect("threads");
             let ranges = parts.windows(2).map(|w| w[0]..w[1]);
-            ranges.flat_map(|range| engine.count(&ensemble, method, range).expect("finite")).collect()
+            ranges.flat_map(|range| engine.count(&ensemble, method, range, &common::GO_ON).expect("finite")).collect()
         };
         let one = run(1, &[0, 60]);
         assert_eq!(one.len(), 180);

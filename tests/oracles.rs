@@ -33,7 +33,7 @@ fn on_path(changes: &[(&str, &str)], path: Path) -> Ensemble {
 
 /// Mean and standard error, over networks, of each layer's crossings per unit.
 fn crossings_per_unit(ensemble: &Ensemble, networks: u64) -> Vec<(f64, f64)> {
-    let counts = engine(Precision::F32).count(ensemble, Method::Exact, 0..networks).expect("finite");
+    let counts = engine(Precision::F32).count(ensemble, Method::Exact, 0..networks, &common::GO_ON).expect("finite");
     let layers = ensemble.network.architecture().layers();
     let of_layer = |l: usize| {
         let units = layers[l].affine.units() as f64;
@@ -140,7 +140,7 @@ fn bias_free_networks_follow_their_exact_law_at_small_width() {
         let mut sums = vec![(0.0, 0.0); widths.len()];
         for draw in 0..networks {
             let network = law.draw(draw);
-            let trace = &engine(Precision::F64).trace(&network, &[&path]).expect("finite")[0];
+            let trace = &engine(Precision::F64).trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
             let mut sign_changes = vec![0.0; widths.len()];
             for group in trace.crossings.chunk_by(|a, b| a.position == b.position) {
                 sign_changes[group[0].layer] += 1.0;
@@ -282,7 +282,22 @@ fn quadrature_and_closed_form_agree() {
         infinite_width::crossings_per_unit(&common::ensemble(&flags).network, &path).expect("applies")
     };
     for (general, closed) in predict(&spline).iter().zip(predict("relu")) {
-        assert!((general - closed).abs() < 1e-5, "{general} {closed}");
+        assert!((general - closed).abs() < 1e-9, "{general} {closed}");
+    }
+}
+
+/// Breakpoints that are crossed far from where the line is nearest to the origin: one hard tanh unit w x without bias, w normal,
+/// on [d, -3] to [d, 3] crosses when |w x| passes 1. The values per unit length are those of
+/// an adaptive quadrature.
+#[test]
+fn quadrature_finds_far_breakpoints() {
+    for (d, expected) in [(0.3, 0.246_705), (0.03, 0.2463), (0.01, 0.2463), (0.001, 0.2463)] {
+        let path = Path::from_points(2, &[d, -3.0, d, 3.0]).expect("finite");
+        let flags = [("arch", "2-1"), ("activation", "hard-tanh"), ("weights", "normal:1"), ("bias", "zero")];
+        let predicted =
+            infinite_width::crossings_per_unit(&common::ensemble(&flags).network, &path).expect("applies")[0] / 6.0;
+        let digits = if d == 0.3 { 1e-6 } else { 1e-4 };
+        assert!((predicted - expected).abs() < digits, "{d}: {predicted}");
     }
 }
 

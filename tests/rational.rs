@@ -43,6 +43,8 @@ struct ExactNetwork {
     breakpoints: Vec<Q>,
     slopes: Vec<Q>,
     intercepts: Vec<Q>,
+    /// The path's vertices, as fractions of its length.
+    vertices: Vec<Q>,
     start: Vec<Q>,
     end: Vec<Q>,
 }
@@ -56,14 +58,14 @@ impl ExactNetwork {
             ((0..units).map(row).collect(), all(&a.bias))
         };
         let pieces = network.architecture().activation().pieces();
-        assert_eq!(path.n_vertices(), 2);
         Self {
             layers: network.affine().iter().map(layer).collect(),
             breakpoints: all(&pieces.breakpoints),
             slopes: all(&pieces.slopes),
             intercepts: all(&pieces.intercepts),
+            vertices: path.positions().iter().map(|&p| rational(p) / rational(path.length())).collect(),
             start: all(path.vertex(0)),
-            end: all(path.vertex(1)),
+            end: all(path.vertex(path.n_vertices() - 1)),
         }
     }
 
@@ -88,7 +90,7 @@ impl ExactNetwork {
     /// Every t in [0, 1] where some pre-activation meets a breakpoint, with the ends; and the fractions of intervals between
     /// earlier layers' points at which a layer's lie.
     fn meeting_points(&self) -> (Vec<Q>, Vec<Q>) {
-        let mut points = vec![rational(0.0), rational(1.0)];
+        let mut points = self.vertices.clone();
         let mut fractions = Vec::new();
         for layer in 0..self.layers.len() - 1 {
             let values: Vec<Vec<Q>> = points.iter().map(|t| self.evaluate(t).swap_remove(layer)).collect();
@@ -177,8 +179,11 @@ fn random_networks_have_their_exact_counts() {
                 // The same numbers everywhere: the path in f32, as the engine reads it.
                 let path = ensemble.path.draw(draw, 0, 1).expect("a short path");
                 let dim = path.dim();
-                let points: Vec<f64> =
-                    [path.vertex(0), path.vertex(1)].concat().iter().map(|&x| f64::from(x as f32)).collect();
+                let points: Vec<f64> = [path.vertex(0), path.vertex(path.n_vertices() - 1)]
+                    .concat()
+                    .iter()
+                    .map(|&x| f64::from(x as f32))
+                    .collect();
                 let path = Path::from_points(dim, &points).expect("finite points");
                 let network = ensemble.network.draw(draw);
                 let exact = ExactNetwork::new(&network, &path).count();
@@ -188,7 +193,7 @@ fn random_networks_have_their_exact_counts() {
                 let reference = Trace::reference(&network, &path).expect("finite");
                 assert_eq!(Counts::of_trace(&reference, depth), exact, "reference, {place}");
                 for precision in [Precision::F32, Precision::F64] {
-                    let traced = engine(precision).trace(&network, &[&path]).expect("finite");
+                    let traced = engine(precision).trace(&network, &[&path], &common::GO_ON).expect("finite");
                     assert_eq!(Counts::of_trace(&traced[0], depth), exact, "{precision:?}, {place}");
                 }
             }
@@ -237,7 +242,7 @@ fn small_whole_numbers_hit_every_hard_case() {
         assert_eq!(Counts::of_trace(&reference, depth), exact, "reference, case {case}: {network:?}");
         for precision in [Precision::F32, Precision::F64] {
             let engine = engine(precision);
-            let traced = engine.trace(&network, &[&path]).expect("finite");
+            let traced = engine.trace(&network, &[&path], &common::GO_ON).expect("finite");
             assert_eq!(Counts::of_trace(&traced[0], depth), exact, "{precision:?}, case {case}");
             let counted = &engine.count_given(&network, &[&path], Method::Exact).expect("finite")[0];
             assert_eq!((&counted.crossings, counted.boundaries), (&exact.crossings, exact.boundaries), "case {case}");

@@ -48,7 +48,7 @@ impl<F: Fn(u64) -> u64 + Send + Sync> Engine for Scripted<F> {
         7
     }
 
-    fn count(&self, ensemble: &Ensemble, _: Method, networks: Range<u64>) -> Result<Vec<PathCounts>> {
+    fn count(&self, ensemble: &Ensemble, _: Method, networks: Range<u64>, _: &AtomicBool) -> Result<Vec<PathCounts>> {
         self.batches.lock().expect("no panic").push(networks.clone());
         if networks.end > self.fails_from {
             return Err(Error::failed("scripted"));
@@ -66,7 +66,7 @@ impl<F: Fn(u64) -> u64 + Send + Sync> Engine for Scripted<F> {
         unreachable!("runs draw their networks")
     }
 
-    fn trace(&self, _: &Network, _: &[&Path]) -> Result<Vec<Trace>> {
+    fn trace(&self, _: &Network, _: &[&Path], _: &AtomicBool) -> Result<Vec<Trace>> {
         unreachable!("runs draw their networks")
     }
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::engine::EngineFlags;
-use super::{Format, interrupted, print, table};
+use super::{Format, complain, interrupted, print, table};
 use crate::engine::PathCounts;
 use crate::error::{Error, Result};
 use crate::experiment::{DrawsFile, EnsembleFlags, Observer, OutputFile, Plan, Progress, SummaryRow, estimate};
@@ -50,15 +50,15 @@ pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
     let plan = Plan::from_flags(&args.ensemble)?;
     let engine = args.engine.build()?;
     plan.check_memory(engine.as_ref())?;
-    if args.csv.is_some() && args.csv == args.draws {
-        return Err(Error::usage("--csv and --draws name the same file: give two"));
-    }
     let summary = args.csv.as_deref().map(OutputFile::create).transpose()?;
     let draws = args.draws.as_deref().map(OutputFile::create).transpose()?;
+    if summary.as_ref().zip(draws.as_ref()).is_some_and(|(summary, draws)| summary.conflicts_with(draws)) {
+        return Err(Error::usage("--csv and --draws name the same file: give two"));
+    }
     let draws = draws.map(|file| DrawsFile::new(file, &plan)).transpose()?;
     let provenance = engine.provenance();
     if !args.quiet {
-        plan.warnings(provenance.precision).iter().for_each(|warning| eprintln!("warning: {warning}"));
+        plan.warnings(provenance.precision).iter().for_each(|warning| complain(format_args!("warning: {warning}")));
     }
     let mut output = Output { draws, bar: progress_bar(args.quiet) };
 
@@ -68,8 +68,7 @@ pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
     output.draws.map(DrawsFile::finish).transpose()?;
     let rows = SummaryRow::of_estimate(&plan, &provenance, &estimate);
     if let Some(mut file) = summary {
-        SummaryRow::write_csv(&rows, &mut file)
-            .map_err(|e| Error::failed(e.to_string()).at(file.target().display()))?;
+        SummaryRow::write_csv(&rows, &mut file).map_err(|e| Error::failed(e.to_string()).at(file.name().display()))?;
         file.finish()?;
     }
     print(|out| match args.format {
@@ -77,6 +76,10 @@ pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
         Format::Csv => SummaryRow::write_csv(&rows, out),
         Format::Json => SummaryRow::write_json(&rows, out),
     })?;
+    if let Some(target) = estimate.missed_target.filter(|_| !args.quiet && !estimate.interrupted) {
+        let networks = estimate.moments.networks();
+        complain(format_args!("warning: {networks} networks do not reach the target error of {} %", 100.0 * target));
+    }
     if estimate.interrupted {
         return Err(interrupted(&format!("the result covers the first {} networks", estimate.moments.networks())));
     }
@@ -110,8 +113,8 @@ impl Observer for Output {
         self.bar.set_length(progress.expected);
         self.bar.set_position(progress.networks);
         if let Some(density) = progress.density {
-            let error = density.std_error.map_or(String::new(), |error| format!(" ± {error:.2}"));
-            self.bar.set_message(format!("density {:.4}{error}", density.mean));
+            let error = density.std_error.map_or(String::new(), |error| format!(" ± {}", table::digits(error, 2)));
+            self.bar.set_message(format!("density {}{error}", table::digits(density.mean, 5)));
         }
     }
 }

@@ -5,13 +5,14 @@ mod estimate;
 mod table;
 mod trace;
 
+use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// Counts the linear regions of piecewise-linear neural networks.
 #[derive(Debug, Parser)]
@@ -52,7 +53,7 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(format_args!("error: {error}"));
             error.exit_code()
         }
     }
@@ -81,8 +82,14 @@ fn usage(error: &clap::Error) -> ExitCode {
     let message: Vec<&str> =
         text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more")).collect();
     let message = message.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-    eprintln!("{message} (see --help)");
+    complain(format_args!("{message} (see --help)"));
     Error::usage(message).exit_code()
+}
+
+/// Writes one line to standard error, and goes on if that cannot be written.
+fn complain(text: fmt::Arguments) {
+    let line = text.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Writes a result to standard output. A reader that closes the pipe ends the output quietly.
@@ -94,9 +101,7 @@ fn print(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()
     }
 }
 
-/// Whether an error is the user's own Ctrl-C.
+/// The error of a run that the user ended.
 fn interrupted(what: &str) -> Error {
-    let error = Error::interrupted(format!("interrupted: {what}"));
-    debug_assert_eq!(error.kind(), ErrorKind::Interrupted);
-    error
+    Error::interrupted(format!("interrupted: {what}"))
 }

@@ -45,7 +45,7 @@ pub(super) fn estimate(out: &mut dyn Write, plan: &Plan, estimate: &Estimate, ro
             row.quantity.clone(),
             row.layer.clone(),
             optional(row.mean_density),
-            row.std_error.map_or("-".to_owned(), |e| format!("{e:.2}")).replace("0.00", "<0.01"),
+            row.std_error.map_or("-".to_owned(), |e| digits(e, 2)),
             interval.map_or("-".to_owned(), |(low, high)| format!("{} .. {}", number(low), number(high))),
             optional(row.density_upper_bound),
             optional(row.bound_ratio),
@@ -62,7 +62,7 @@ fn verdict(out: &mut dyn Write, plan: &Plan, estimate: &Estimate) -> Result<()> 
     let Some(upper) = &estimate.theory.upper else {
         let reason = match plan.ensemble.network.bias() {
             BiasLaw::Zero => "zero biases have no density",
-            _ => "no constant is known for these laws",
+            _ => "it is too large for a 64-bit number",
         };
         return writeln!(out, "No upper bound on the density applies: {reason}.");
     };
@@ -73,7 +73,7 @@ fn verdict(out: &mut dyn Write, plan: &Plan, estimate: &Estimate) -> Result<()> 
         Some(density) => {
             let bound = upper.total();
             let error = density.std_error.unwrap_or(0.0);
-            let error_text = density.std_error.map_or(String::new(), |e| format!(" ± {e:.2}"));
+            let error_text = density.std_error.map_or(String::new(), |e| format!(" ± {}", digits(e, 2)));
             let relation = match density.mean - bound {
                 excess if excess <= 0.0 => "is below its upper bound",
                 excess if excess <= 2.0 * error => "equals its upper bound within the error,",
@@ -117,10 +117,15 @@ fn verdict(out: &mut dyn Write, plan: &Plan, estimate: &Estimate) -> Result<()> 
 
 /// Five significant digits.
 fn number(x: f64) -> String {
-    let digits = if x == 0.0 { 0 } else { x.abs().log10().floor() as i32 };
-    if (-4..9).contains(&digits) {
-        format!("{x:.*}", usize::try_from(4 - digits).unwrap_or(0))
+    digits(x, 5)
+}
+
+/// So many significant digits.
+pub(super) fn digits(x: f64, n: i32) -> String {
+    let magnitude = if x == 0.0 { 0 } else { x.abs().log10().floor() as i32 };
+    if (-4..9).contains(&magnitude) {
+        format!("{x:.*}", usize::try_from(n - 1 - magnitude).unwrap_or(0))
     } else {
-        format!("{x:.4e}")
+        format!("{x:.*e}", usize::try_from(n - 1).unwrap_or(0))
     }
 }

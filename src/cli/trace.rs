@@ -12,6 +12,7 @@ use super::{Format, interrupted, print, table};
 use crate::engine::Precision;
 use crate::error::{Error, Result};
 use crate::files::csv_write_error;
+use crate::memory;
 use crate::network::{Activation, Network};
 use crate::path::{NamedPath, Path, PathLaw, RandomPath, StartLaw, read_paths};
 use crate::trace::Trace;
@@ -50,9 +51,9 @@ pub(super) struct TraceArgs {
     #[arg(long, default_value_t = 2.0, allow_negative_numbers = true)]
     length: f64,
 
-    /// Number of random paths
-    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
-    n_paths: u64,
+    /// Number of random paths [default: 1, or all of file:FILE]
+    #[arg(long, allow_negative_numbers = true)]
+    n_paths: Option<u64>,
 
     /// Seed of random paths
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
@@ -85,7 +86,7 @@ pub(super) fn run(args: &TraceArgs, stop: &AtomicBool) -> Result<()> {
     } else {
         let rows = || paths.iter().zip(&traces).flat_map(|(path, trace)| CrossingRow::of_trace(path, trace));
         print(|out| match args.format.unwrap_or(Format::Csv) {
-            Format::Csv => csv_rows(out, rows()),
+            Format::Csv => csv_rows(out, &CROSSING_COLUMNS, rows()),
             Format::Json => json(out, &rows().collect::<Vec<_>>()),
             Format::Table => table::columns(out, &table_rows(&CROSSING_COLUMNS, rows())?),
         })
@@ -104,13 +105,20 @@ fn paths(args: &TraceArgs, dim: usize) -> Result<Vec<NamedPath>> {
         }
         return Ok(paths);
     }
-    if args.n_paths == 0 {
+    let start: StartLaw = args.start.parse().map_err(|e: Error| e.at("--start"))?;
+    let law = PathLaw::from_flags(&args.path, start, args.length, dim)?;
+    let n = args.n_paths.unwrap_or(match &law {
+        PathLaw::File { paths, .. } => paths.len() as u64,
+        _ => 1,
+    });
+    if n == 0 {
         return Err(Error::usage("--n-paths 0: give at least 1"));
     }
-    let start: StartLaw = args.start.parse().map_err(|e: Error| e.at("--start"))?;
-    let law = RandomPath::new(PathLaw::from_flags(&args.path, start, args.length, dim)?, dim, args.seed)?;
-    let named = |ix: u64| Ok(NamedPath { name: ix.to_string(), path: law.draw(0, ix, args.n_paths)? });
-    (0..args.n_paths).map(named).collect()
+    let law = RandomPath::new(law, dim, args.seed)?;
+    let needed = u128::from(n) * (200 + 8 * law.n_coordinates());
+    memory::check(&format!("--n-paths {n}"), needed, "give fewer")?;
+    let named = |ix: u64| Ok(NamedPath { name: ix.to_string(), path: law.draw(0, ix, n)? });
+    (0..n).map(named).collect()
 }
 
 /// Traces with the f64 reference, or with the engine where a precision is asked for that the reference does not have.
@@ -119,15 +127,16 @@ fn trace_all(args: &TraceArgs, network: &Network, paths: &[NamedPath], stop: &At
     let by_engine = args.engine.precision() == Some(Precision::F32);
     let mut traces = Vec::with_capacity(paths.len());
     for batch in paths.chunks(BATCH) {
+        let batch: Vec<&Path> = batch.iter().map(|named| &named.path).collect();
+        if by_engine {
+            traces.extend(engine.trace(network, &batch, stop)?);
+        } else {
+            let wanted = batch.iter().take_while(|_| !stop.load(Ordering::Relaxed));
+            traces.extend(wanted.map(|path| Trace::reference(network, path)).collect::<Result<Vec<_>>>()?);
+        }
         if stop.load(Ordering::Relaxed) {
             return Err(interrupted("nothing was printed"));
         }
-        let batch: Vec<&Path> = batch.iter().map(|named| &named.path).collect();
-        traces.extend(if by_engine {
-            engine.trace(network, &batch)?
-        } else {
-            batch.iter().map(|path| Trace::reference(network, path)).collect::<Result<Vec<_>>>()?
-        });
     }
     Ok(traces)
 }
@@ -188,13 +197,14 @@ impl CrossingRow {
 fn summary(out: &mut dyn Write, rows: &[SummaryRow], format: Format) -> std::io::Result<()> {
     match format {
         Format::Table => table::columns(out, &table_rows(&SUMMARY_COLUMNS, rows.iter())?),
-        Format::Csv => csv_rows(out, rows.iter()),
+        Format::Csv => csv_rows(out, &SUMMARY_COLUMNS, rows.iter()),
         Format::Json => json(out, rows),
     }
 }
 
-fn csv_rows(out: &mut dyn Write, rows: impl Iterator<Item = impl Serialize>) -> std::io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
+fn csv_rows(out: &mut dyn Write, header: &[&str], rows: impl Iterator<Item = impl Serialize>) -> std::io::Result<()> {
+    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+    csv.write_record(header).map_err(csv_write_error)?;
     for row in rows {
         csv.serialize(row).map_err(csv_write_error)?;
     }

@@ -3,6 +3,7 @@
 pub mod cpu;
 
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 
 use crate::ensemble::Ensemble;
 use crate::error::Result;
@@ -69,11 +70,18 @@ pub trait Engine: Send + Sync {
     /// Networks that it takes at least to keep it busy.
     fn networks_at_once(&self) -> u64;
 
-    /// Counts draws `networks` of an ensemble: all paths of the first network, then all of the next.
+    /// Counts draws `networks` of an ensemble: all paths of the first network, then all of the next. Once `stop` is set, it
+    /// returns soon with fewer networks, complete ones from the first on.
     ///
     /// # Errors
     /// Names the draw and layer at which a computation failed.
-    fn count(&self, ensemble: &Ensemble, method: Method, networks: Range<u64>) -> Result<Vec<PathCounts>>;
+    fn count(
+        &self,
+        ensemble: &Ensemble,
+        method: Method,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>>;
 
     /// Counts on one given network. Knots are left open: zero weights and cancellations can hide a kink, see
     /// [`Engine::trace`].
@@ -82,9 +90,9 @@ pub trait Engine: Send + Sync {
     /// Names the path and layer at which a computation failed.
     fn count_given(&self, network: &Network, paths: &[&Path], method: Method) -> Result<Vec<PathCounts>>;
 
-    /// Locates every crossing of one given network along given paths.
+    /// Locates every crossing of one given network along given paths; along fewer, from the first on, once `stop` is set.
     ///
     /// # Errors
     /// Names the path and layer at which a computation failed.
-    fn trace(&self, network: &Network, paths: &[&Path]) -> Result<Vec<Trace>>;
+    fn trace(&self, network: &Network, paths: &[&Path], stop: &AtomicBool) -> Result<Vec<Trace>>;
 }

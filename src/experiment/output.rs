@@ -1,7 +1,7 @@
 //! Output files that never destroy what they replace before there is something better.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,12 +10,15 @@ use crate::error::{Error, Result};
 /// A file written beside its final place, as `FILE.partial`, and moved there when it is complete.
 ///
 /// It is created before any computation, so that an output that cannot be written is known at once. Whatever ends the program
-/// early leaves the earlier file as it was, and what was written in the partial one.
+/// early leaves the earlier file as it was, and what was written in the partial one, which no later run overwrites.
 #[derive(Debug)]
 pub struct OutputFile {
     writer: BufWriter<File>,
+    /// The name that was asked for.
+    name: PathBuf,
+    /// Where that is, links followed.
     target: PathBuf,
-    /// `None` where the target is no regular file (a pipe, a device): then it is written directly.
+    /// `None` where the target is no regular file (a pipe, a device), which is written directly, and once it is moved.
     partial: Option<PathBuf>,
 }
 
@@ -23,17 +26,44 @@ impl OutputFile {
     /// Opens the file for writing.
     ///
     /// # Errors
-    /// A target that cannot be written.
-    pub fn create(target: &Path) -> Result<Self> {
-        let special = target.metadata().is_ok_and(|m| !m.is_file());
-        let partial = (!special).then(|| {
-            let mut name: OsString = target.as_os_str().to_owned();
-            name.push(".partial");
-            PathBuf::from(name)
-        });
-        let opened = File::create(partial.as_deref().unwrap_or(target));
-        let file = opened.map_err(|e| Error::usage(format!("cannot write there: {e}")).at(target.display()))?;
-        Ok(Self { writer: BufWriter::new(file), target: target.to_owned(), partial })
+    /// A target that cannot be written, and rows of an unfinished run in the partial file.
+    pub fn create(name: &Path) -> Result<Self> {
+        Self::open(name).map_err(|e| e.at(name.display()))
+    }
+
+    fn open(name: &Path) -> Result<Self> {
+        let unwritable = |e: std::io::Error| Error::usage(format!("cannot write there: {e}"));
+        let existing = name.metadata().ok();
+        // What /dev and /proc show as files are streams that somebody else holds.
+        let stream = ["/dev", "/proc"].iter().any(|root| name.starts_with(root));
+        if stream || existing.as_ref().is_some_and(|m| !m.is_file()) {
+            let file = File::options().write(true).open(name).map_err(unwritable)?;
+            let (name, target) = (name.to_owned(), name.to_owned());
+            return Ok(Self { writer: BufWriter::new(file), name, target, partial: None });
+        }
+        let target = fs::canonicalize(name).unwrap_or_else(|_| name.to_owned());
+        let partial = partial_of(&target);
+        if partial.metadata().is_ok_and(|m| m.len() > 0) {
+            return Err(Error::usage(format!(
+                "{} holds rows of a run that did not end: move or remove it first",
+                partial.display()
+            )));
+        }
+        let file = File::create(&partial).map_err(unwritable)?;
+        if let Some(existing) = existing {
+            file.set_permissions(existing.permissions()).map_err(unwritable)?;
+        }
+        Ok(Self { writer: BufWriter::new(file), name: name.to_owned(), target, partial: Some(partial) })
+    }
+
+    /// Whether two outputs would overwrite each other.
+    pub fn conflicts_with(&self, other: &Self) -> bool {
+        let regular = |file: &Self| file.partial.is_some();
+        regular(self)
+            && regular(other)
+            && (self.target == other.target
+                || partial_of(&self.target) == other.target
+                || partial_of(&other.target) == self.target)
     }
 
     /// Writes the rows so far to the disk and moves the file to its place.
@@ -45,18 +75,24 @@ impl OutputFile {
             self.writer.flush()?;
             if let Some(partial) = &self.partial {
                 self.writer.get_ref().sync_all()?;
-                std::fs::rename(partial, &self.target)?;
+                fs::rename(partial, &self.target)?;
             }
+            self.partial = None;
             Ok(())
         };
-        let place = self.target.display().to_string();
-        finish().map_err(|e| Error::failed(e.to_string()).at(place))
+        finish().map_err(|e| Error::failed(e.to_string()).at(self.name.display()))
     }
 
-    /// Where it will be.
-    pub fn target(&self) -> &Path {
-        &self.target
+    /// The name that was asked for.
+    pub fn name(&self) -> &Path {
+        &self.name
     }
+}
+
+fn partial_of(target: &Path) -> PathBuf {
+    let mut name: OsString = target.as_os_str().to_owned();
+    name.push(".partial");
+    PathBuf::from(name)
 }
 
 impl Write for OutputFile {
@@ -66,5 +102,16 @@ impl Write for OutputFile {
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.writer.flush()
+    }
+}
+
+impl Drop for OutputFile {
+    /// Leaves no empty partial file behind.
+    fn drop(&mut self) {
+        if let Some(partial) = &self.partial
+            && partial.metadata().is_ok_and(|m| m.len() == 0)
+        {
+            let _ = fs::remove_file(partial);
+        }
     }
 }

@@ -6,10 +6,14 @@ use super::EnsembleFlags;
 use crate::engine::{Engine, Method, Precision};
 use crate::ensemble::Ensemble;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::network::{Activation, Architecture, RandomNetwork};
 use crate::path::{PathLaw, RandomPath, StartLaw};
 use crate::random::Stream;
 use crate::stats::Quantity;
+
+/// Beyond this, neighbouring grid points are the same to rounding and a path takes minutes.
+const MAX_GRID: usize = 1_000_000_000;
 
 /// What to estimate: an ensemble, how to count, and when to stop.
 #[derive(Clone, Debug)]
@@ -37,10 +41,9 @@ impl Plan {
         let architecture = Architecture::parse(&flags.arch, activation, flags.outputs).map_err(|e| e.at("--arch"))?;
         let method = match flags.method.as_str() {
             "exact" => Method::Exact,
-            "sampled" if flags.grid >= 2 => Method::Sampled { grid: flags.grid },
-            "sampled" => {
-                return Err(Error::usage(format!("--grid {}: give at least 2 points", flags.grid)));
-            }
+            "sampled" if (2..=MAX_GRID).contains(&flags.grid) => Method::Sampled { grid: flags.grid },
+            "sampled" => return Err(Error::usage(format!("--grid {}: give 2 to {MAX_GRID} points", flags.grid))),
+
             other => {
                 return Err(Error::usage(format!("--method {other}: use exact or sampled")));
             }
@@ -58,8 +61,8 @@ impl Plan {
         let path = RandomPath::new(path, dim, flags.seed)?;
         if path.n_coordinates() * u128::from(flags.paths_per_network) > u128::from(Stream::LEN) {
             return Err(Error::usage(format!(
-                "--paths-per-network {}: a network's paths may have 2^34 coordinates together",
-                flags.paths_per_network
+                "--path {} with --paths-per-network {}: a network's paths may have 2^34 coordinates together",
+                flags.path, flags.paths_per_network
             )));
         }
         let network = RandomNetwork::new(
@@ -122,61 +125,61 @@ impl Plan {
         let counts = 64 + 8 * self.ensemble.network.architecture().depth() as u128;
         let results = counts * u128::from(self.ensemble.paths_per_network) * u128::from(engine.networks_at_once());
         let needed = engine.memory_needed(&self.ensemble, self.method) + results;
-        let available = available_memory();
-        if available.is_some_and(|available| needed > available) {
-            let gib = |bytes: u128| bytes as f64 / f64::from(1 << 30);
-            return Err(Error::usage(format!(
-                "--arch {}: needs {:.1} GiB of memory, but {:.1} GiB are available: use narrower layers, fewer paths per network or \
-                 fewer --threads",
-                self.ensemble.network.architecture(),
-                gib(needed),
-                gib(available.unwrap_or(0))
-            )));
-        }
-        Ok(())
+        let what = format!("--arch {}", self.ensemble.network.architecture());
+        memory::check(&what, needed, "use narrower layers, fewer paths per network or fewer --threads")
     }
 
     /// What a careful user should know before the run.
     pub fn warnings(&self, precision: Precision) -> Vec<String> {
-        let Method::Sampled { grid } = self.method else {
-            return Vec::new();
-        };
+        let mut warnings = Vec::new();
         let Ok(path) = self.ensemble.path.draw(0, 0, self.ensemble.paths_per_network) else {
-            return Vec::new();
+            return warnings;
         };
-        // A step moves pre-activations by about the step times their slope, rounding by about epsilon times the distance from
-        // the origin times the same slope, and the root of the number of terms.
-        let epsilon = match precision {
-            Precision::F32 => f64::from(f32::EPSILON),
-            Precision::F64 => f64::EPSILON,
+        // A step along the path moves pre-activations by about the step times their slope; rounding moves them by about epsilon times
+        // the distance from the origin times the same slope, and the root of the number of terms.
+        let (epsilon, remedy) = match precision {
+            Precision::F32 => (f64::from(f32::EPSILON), ", or use --precision f64"),
+            Precision::F64 => (f64::EPSILON, ""),
         };
         let widest = self.ensemble.network.architecture().affine_maps().map(|a| a.inputs()).max().unwrap_or(1);
         let norm = |v: usize| path.vertex(v).iter().map(|x| x * x).sum::<f64>().sqrt();
-        let reach = (0..path.n_vertices()).map(norm).fold(1.0, f64::max);
-        let step = path.length() / (grid - 1) as f64;
+        let reach = (0..path.n_vertices()).map(norm).fold(0.0, f64::max);
         let finest = 4.0 * epsilon * (widest as f64).sqrt() * reach;
-        if step > 0.0 && step < finest {
-            return vec![format!(
-                "--grid {grid}: a step of {step:.1e} is at the rounding of the pre-activations, so flips are overcounted; stay below \
-                 {:.0} points, or use --method exact",
-                (path.length() / finest).floor()
-            )];
+        let length = path.length();
+        if length > 0.0 && length < 64.0 * finest {
+            warnings.push(format!(
+                "a path of length {length:.1e} at distance {reach:.1e} from the origin is within the rounding of the pre-activations: \
+                 use longer paths{remedy}"
+            ));
         }
-        Vec::new()
+        if let Method::Sampled { grid } = self.method
+            && length > 0.0
+            && length / ((grid - 1) as f64) < finest
+        {
+            warnings.push(format!(
+                "--grid {grid}: a step of {:.1e} is at the rounding of the pre-activations, so flips are overcounted: stay below {:.0} \
+                 points, use --method exact{remedy}",
+                length / (grid - 1) as f64,
+                (length / finest).floor()
+            ));
+        }
+        // Boundaries near the origin, where biases matter, are told apart by their position along the whole path.
+        if length > 1e10 {
+            warnings.push(format!(
+                "on a path of length {length:.1e} boundaries closer than {:.1e} coincide: use shorter paths",
+                length * f64::EPSILON
+            ));
+        }
+        warnings
     }
 }
 
 fn parse_target(text: &str) -> Result<f64> {
     let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |percent| (percent, 0.01));
     match number.trim().parse::<f64>() {
-        Ok(value) if value > 0.0 && value.is_finite() => Ok(value * scale),
-        _ => Err(Error::usage(format!("--target-error {text}: give a positive number such as 1% or 0.01"))),
+        Ok(value) if value > 0.0 && value * scale < 1.0 => Ok(value * scale),
+        _ => {
+            Err(Error::usage(format!("--target-error {text}: give a positive number below 100 %, such as 1% or 0.01")))
+        }
     }
-}
-
-/// Bytes of memory that can be had, where the system says.
-fn available_memory() -> Option<u128> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().trim_end_matches("kB").trim().parse::<u128>().ok().map(|kib| kib * 1024)
 }

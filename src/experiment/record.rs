@@ -151,7 +151,7 @@ pub struct DrawsFile {
 }
 
 impl DrawsFile {
-    /// Starts the file with its header.
+    /// Starts the file with its header, which is written with the first rows.
     ///
     /// # Errors
     /// A full disk.
@@ -162,9 +162,8 @@ impl DrawsFile {
         let header =
             fixed.iter().map(|&name| name.to_owned()).chain((1..=depth).map(|l| format!("crossings_layer_{l}")));
         let written = csv.write_record(header);
-        let mut draws = Self { csv, plan_digest: plan.digest(), paths_per_network: plan.ensemble.paths_per_network };
+        let draws = Self { csv, plan_digest: plan.digest(), paths_per_network: plan.ensemble.paths_per_network };
         written.map_err(|e| draws.failed(csv_write_error(e)))?;
-        draws.flush()?;
         Ok(draws)
     }
 
@@ -199,7 +198,7 @@ impl DrawsFile {
     /// # Errors
     /// A full disk.
     pub fn finish(self) -> Result<()> {
-        let place = self.csv.get_ref().target().display().to_string();
+        let place = self.csv.get_ref().name().display().to_string();
         let file = self.csv.into_inner().map_err(|e| Error::failed(e.to_string()).at(place))?;
         file.finish()
     }
@@ -209,6 +208,6 @@ impl DrawsFile {
     }
 
     fn failed(&self, error: std::io::Error) -> Error {
-        Error::failed(error.to_string()).at(self.csv.get_ref().target().display())
+        Error::failed(error.to_string()).at(self.csv.get_ref().name().display())
     }
 }

@@ -12,6 +12,9 @@ use crate::theory::{density, infinite_width};
 /// How long a batch should take: between two looks at Ctrl-C and two updates of the progress bar.
 const BATCH: Duration = Duration::from_millis(200);
 
+/// Networks without any crossing after which a target error is given up.
+const MAX_WITHOUT_CROSSING: u64 = 100_000;
+
 /// What theory says of an ensemble.
 #[derive(Clone, Debug)]
 pub struct Theory {
@@ -55,6 +58,8 @@ pub struct Estimate {
     pub theory: Theory,
     /// Whether the user stopped the run before its end.
     pub interrupted: bool,
+    /// The relative standard error that was asked for and not reached.
+    pub missed_target: Option<f64>,
     /// Time the run took.
     pub wall_seconds: f64,
 }
@@ -125,26 +130,31 @@ pub fn estimate(plan: &Plan, engine: &dyn Engine, observer: &mut dyn Observer, s
         let first = moments.networks();
         let end = look.min(first.saturating_add(batch));
         let batch_start = Instant::now();
-        let counts = engine.count(&plan.ensemble, plan.method, first..end)?;
+        let counts = engine.count(&plan.ensemble, plan.method, first..end, stop)?;
         // Fits: these paths were counted.
         for paths in counts.chunks(paths_per_network as usize) {
             moments.add_network(paths)?;
         }
         observer.counted(first, &counts)?;
+        if moments.networks() < end {
+            break;
+        }
         let pace = BATCH.as_secs_f64() / batch_start.elapsed().as_secs_f64().max(1e-6);
         batch = ((end - first) as f64 * pace.min(4.0)).max(engine.networks_at_once() as f64) as u64;
         let density = moments.density(plan.headline());
         if let Some(target) = plan.target_error
             && moments.networks() == look
         {
-            // Without a relative error (no crossing yet) twice as many networks may have one.
+            // Without a relative error (no crossing yet) twice as many networks may have one; in the end there is none.
             let ratio = density.and_then(|d| d.relative_error()).map_or(f64::INFINITY, |error| error / target);
-            if ratio > 1.0 {
+            if ratio > 1.0 && (ratio.is_finite() || look < MAX_WITHOUT_CROSSING) {
                 look = next_look(look, ratio).min(plan.networks);
             }
         }
         observer.progress(Progress { networks: moments.networks(), expected: look, density });
     }
     let interrupted = moments.networks() < look;
-    Ok(Estimate { moments, theory, interrupted, wall_seconds: start.elapsed().as_secs_f64() })
+    let relative_error = moments.density(plan.headline()).and_then(|d| d.relative_error());
+    let missed_target = plan.target_error.filter(|target| relative_error.is_none_or(|error| error > *target));
+    Ok(Estimate { moments, theory, interrupted, missed_target, wall_seconds: start.elapsed().as_secs_f64() })
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::files::read_text;
 
 const NAMES: &str = "relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity or spline:FILE";
 
@@ -111,16 +112,19 @@ impl Activation {
         struct SplineFile {
             breakpoints: Vec<f64>,
             slopes: Vec<f64>,
-            anchor: [f64; 2],
+            anchor: Vec<f64>,
         }
-        let place = path.display();
-        let text = std::fs::read_to_string(path).map_err(|e| Error::usage(e.to_string()).at(place))?;
+        let text = read_text(path)?;
         let file: SplineFile = toml::from_str(&text).map_err(|e| {
             let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             Error::usage(format!("{}:{line}: {}", path.display(), e.message().replace('\n', " ")))
         })?;
         let name = format!("spline:{}", path.display());
-        Self::spline(&name, file.breakpoints, file.slopes, file.anchor).map_err(|e| e.at(path.display()))
+        let anchor = <[f64; 2]>::try_from(file.anchor)
+            .map_err(|values| Error::usage(format!("anchor has {} numbers: give [x, y]", values.len())));
+        anchor
+            .and_then(|anchor| Self::spline(&name, file.breakpoints, file.slopes, anchor))
+            .map_err(|e| e.at(path.display()))
     }
 }
 

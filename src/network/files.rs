@@ -7,7 +7,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::{Activation, AffineWeights, Architecture, Network};
 use crate::error::{Error, Result};
-use crate::files::{Array, parse_npy, read_bounded, read_bytes};
+use crate::files::{Array, parse_npy, read_bounded, read_bytes, size_limit};
 
 impl Network {
     /// Reads a dense network: tensors `W0, b0, W1, b1, ...` or those of a PyTorch Sequential (`0.weight`, `0.bias`,
@@ -32,6 +32,9 @@ impl Network {
             let &[units, inputs] = weight.shape.as_slice() else {
                 return Err(Error::usage(format!("{name}: weights of shape {:?}, expected (out, in)", weight.shape)));
             };
+            if units == 0 || inputs == 0 {
+                return Err(Error::usage(format!("{name}: weights of shape {:?} are empty", weight.shape)));
+            }
             match sizes.last() {
                 None => sizes.push(inputs),
                 Some(&before) if before != inputs => {
@@ -63,13 +66,15 @@ impl Network {
 
 /// Reads the named tensors of a `.safetensors` or `.npz` file.
 fn read_tensors(path: &Path) -> Result<Vec<(String, Array)>> {
-    let bytes = read_bytes(path)?;
-    let tensors = match path.extension().and_then(|e| e.to_str()) {
-        Some("safetensors") => parse_safetensors(&bytes),
-        Some("npz") => parse_npz(&bytes),
-        _ => Err(Error::usage("unknown kind of network file: give .safetensors or .npz")),
+    let parse = match path.extension().and_then(|e| e.to_str()) {
+        Some("safetensors") => parse_safetensors,
+        Some("npz") => parse_npz,
+        _ => {
+            let message = "unknown kind of network file: give .safetensors or .npz";
+            return Err(Error::usage(message).at(path.display()));
+        }
     };
-    tensors.map_err(|e| e.at(path.display()))
+    parse(&read_bytes(path)?).map_err(|e| e.at(path.display()))
 }
 
 fn parse_safetensors(bytes: &[u8]) -> Result<Vec<(String, Array)>> {
@@ -92,10 +97,12 @@ fn parse_npz(bytes: &[u8]) -> Result<Vec<(String, Array)>> {
     let not_npz = |e: zip::result::ZipError| Error::usage(format!("not an .npz file: {e}"));
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(not_npz)?;
     let mut tensors = Vec::new();
+    let mut budget = size_limit();
     for ix in 0..archive.len() {
         let entry = archive.by_index(ix).map_err(not_npz)?;
         let name = entry.name().map_err(not_npz)?.trim_end_matches(".npy").to_owned();
-        let npy = read_bounded(entry).map_err(|e| Error::usage(format!("{name}: {e}")))?;
+        let npy = read_bounded(entry, budget).map_err(|e| Error::usage(format!("{name}: {e}")))?;
+        budget -= npy.len() as u64;
         tensors.push((name.clone(), parse_npy(&npy).map_err(|e| e.at(name))?));
     }
     Ok(tensors)
@@ -189,7 +196,7 @@ mod tests {
             (vec![tensor("W0", &[3, 2]), tensor("b0", &[2]), tensor("W1", &[1, 3])], "bias of shape [2]"),
             (vec![tensor("W0", &[3, 2]), tensor("b1", &[2])], "bias without a weight"),
             (vec![tensor("W0", &[3]), tensor("W1", &[1, 3])], "expected (out, in)"),
-            (vec![tensor("W0", &[0, 2]), tensor("W1", &[1, 0])], "width 0"),
+            (vec![tensor("W0", &[0, 2]), tensor("W1", &[1, 0])], "are empty"),
             (vec![tensor("W0", &[3, 2]), tensor("running_mean", &[3])], "running_mean"),
         ];
         for (tensors, expected) in cases {

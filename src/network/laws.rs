@@ -32,7 +32,7 @@ pub enum WeightLaw {
     Laplace(f64),
     /// Student's t with these degrees of freedom, scaled to this standard deviation.
     StudentT {
-        /// Degrees of freedom, more than 2.
+        /// Degrees of freedom, at least 2.5.
         df: f64,
         /// Standard deviation.
         std: f64,

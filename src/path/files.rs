@@ -4,7 +4,7 @@ use std::path::Path as FilePath;
 
 use super::Path;
 use crate::error::{Error, Result};
-use crate::files::{parse_npy, read_bytes};
+use crate::files::{line_of_record, parse_npy, read_bytes};
 
 /// A path and the name it has in its file: the `path` column of a CSV, the index in an array.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ fn unknown_kind() -> Error {
 
 fn csv_paths(bytes: &[u8]) -> Result<Vec<NamedPath>> {
     let mut reader = csv::Reader::from_reader(bytes);
-    let header = reader.headers().map_err(csv_error)?;
+    let header = reader.headers().map_err(|e| csv_error(e, bytes))?;
     let expected = |ix: usize, name: &str| {
         if ix == 0 { name == "path" } else { name == format!("x{}", ix - 1) }
     };
@@ -67,14 +67,14 @@ fn csv_paths(bytes: &[u8]) -> Result<Vec<NamedPath>> {
         Ok(())
     };
     for record in reader.records() {
-        let record = record.map_err(csv_error)?;
+        let record = record.map_err(|e| csv_error(e, bytes))?;
         let name = record[0].trim();
         if current.as_ref().is_none_or(|(before, _)| before != name) {
             finish(current.replace((name.to_owned(), Vec::new())))?;
         }
         let points = &mut current.as_mut().expect("set above").1;
         for (ix, field) in record.iter().enumerate().skip(1) {
-            points.push(coordinate(field, ix - 1, &record)?);
+            points.push(coordinate(field, ix - 1, &record, bytes)?);
         }
     }
     finish(current)?;
@@ -86,31 +86,31 @@ fn csv_paths(bytes: &[u8]) -> Result<Vec<NamedPath>> {
 
 fn csv_points(bytes: &[u8]) -> Result<(usize, Vec<f64>)> {
     let mut reader = csv::Reader::from_reader(bytes);
-    let header = reader.headers().map_err(csv_error)?;
+    let header = reader.headers().map_err(|e| csv_error(e, bytes))?;
     let dim = header.len();
     if header.iter().all(|name| name.trim().parse::<f64>().is_ok()) {
         return Err(Error::usage("line 1: expected a header with the names of the coordinates, found numbers"));
     }
     let mut points = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(csv_error)?;
+        let record = record.map_err(|e| csv_error(e, bytes))?;
         for (ix, field) in record.iter().enumerate() {
-            points.push(coordinate(field, ix, &record)?);
+            points.push(coordinate(field, ix, &record, bytes)?);
         }
     }
     Ok((dim, points))
 }
 
-fn coordinate(field: &str, ix: usize, record: &csv::StringRecord) -> Result<f64> {
-    let line = record.position().map_or(0, csv::Position::line);
+fn coordinate(field: &str, ix: usize, record: &csv::StringRecord, bytes: &[u8]) -> Result<f64> {
+    let line = line_of_record(bytes, record.position());
     match field.trim().parse::<f64>() {
         Ok(x) if x.is_finite() => Ok(x),
         _ => Err(Error::usage(format!("line {line}: coordinate {ix} is '{field}', not a finite number"))),
     }
 }
 
-fn csv_error(error: csv::Error) -> Error {
-    let line = error.position().map_or(0, csv::Position::line);
+fn csv_error(error: csv::Error, bytes: &[u8]) -> Error {
+    let line = line_of_record(bytes, error.position());
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             Error::usage(format!("line {line}: {len} fields, but the header has {expected_len}"))
@@ -173,6 +173,8 @@ mod tests {
             ("path,x0\na,NaN\n", "line 2"),
             ("path,x0\na,inf\n", "line 2"),
             ("path,x0\na,1\na,1,2\n", "line 3"),
+            ("path,x0\r\na,1\r\na,two\r\n", "line 3"),
+            ("path,x0\n\n\na,1\n\na,two\n", "line 6"),
         ] {
             let message = csv_paths(text.as_bytes()).expect_err(text).to_string();
             assert!(message.contains(place), "{text:?}: {message}");

@@ -22,6 +22,9 @@ pub struct Path {
 impl Path {
     /// The polyline through `points` (row-major, `dim` coordinates each); repeated points are one vertex.
     ///
+    /// An edge that passes exactly through the origin gets a vertex there: all units of a network without biases change piece at
+    /// that one point, which rounding would otherwise scatter.
+    ///
     /// # Errors
     /// No point, a number of coordinates that is no multiple of `dim`, a NaN or infinite coordinate, and an arc length
     /// that overflows are refused.
@@ -33,18 +36,27 @@ impl Path {
             return Err(Error::usage(format!("point {} has coordinate x{} = {}", at / dim, at % dim, points[at])));
         }
         let mut path = Self { dim, points: points[..dim].to_vec(), positions: vec![0.0] };
+        let origin = vec![0.0; dim];
         for point in points.chunks_exact(dim).skip(1) {
-            let step = distance(path.vertex(path.n_vertices() - 1), point);
-            let position = path.length() + step;
-            if !position.is_finite() {
-                return Err(Error::usage("the path is too long for a 64-bit number"));
+            if passes_origin(path.vertex(path.n_vertices() - 1), point) {
+                path.push(&origin)?;
             }
-            if position > path.length() {
-                path.points.extend_from_slice(point);
-                path.positions.push(position);
-            }
+            path.push(point)?;
         }
         Ok(path)
+    }
+
+    /// Goes straight on to a point.
+    fn push(&mut self, point: &[f64]) -> Result<()> {
+        let position = self.length() + distance(self.vertex(self.n_vertices() - 1), point);
+        if !position.is_finite() {
+            return Err(Error::usage("the path is too long for a 64-bit number"));
+        }
+        if position > self.length() {
+            self.points.extend_from_slice(point);
+            self.positions.push(position);
+        }
+        Ok(())
     }
 
     /// Dimension of the space.
@@ -88,6 +100,16 @@ impl Path {
     }
 }
 
+/// Whether the origin is strictly between two points, without rounding: they are collinear with it, on opposite sides.
+fn passes_origin(a: &[f64], b: &[f64]) -> bool {
+    let largest = (0..a.len()).fold(0, |k, i| if a[i].abs() > a[k].abs() { i } else { k });
+    // A product and its rounding error.
+    let product = |x: f64, y: f64| (x * y, x.mul_add(y, -(x * y)));
+    a[largest] != 0.0
+        && a[largest].signum() * b[largest] < 0.0
+        && a.iter().zip(b).all(|(&x, &y)| product(x, b[largest]) == product(y, a[largest]))
+}
+
 /// Euclidean distance that does not overflow before its result does.
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     let scale = a.iter().zip(b).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
@@ -109,6 +131,18 @@ mod tests {
         let mut x = [f64::NAN; 2];
         path.point_on_edge(1, 6.0, &mut x);
         assert_eq!(x, [3.0, 5.0]);
+    }
+
+    #[test]
+    fn edges_through_the_origin_get_a_vertex_there() {
+        let vertices = |points: &[f64], dim| Path::from_points(dim, points).unwrap().n_vertices();
+        assert_eq!(vertices(&[-1.0, 0.3], 1), 3);
+        assert_eq!(vertices(&[-0.1, -0.3, 0.2, 0.6], 2), 3);
+        assert_eq!(vertices(&[-0.1, -0.3, 0.2, 0.600_000_1], 2), 2);
+        assert_eq!(vertices(&[0.1, 0.3, 0.2, 0.6], 2), 2, "on one side");
+        assert_eq!(vertices(&[-1.0, 0.0, 1.0], 1), 3, "already there");
+        let path = Path::from_points(2, &[-3.0, -4.0, 6.0, 8.0]).unwrap();
+        assert_eq!((path.vertex(1), path.positions()), ([0.0, 0.0].as_slice(), [0.0, 5.0, 15.0].as_slice()));
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl DensityBound {
 }
 
 /// The density bound of a random network, valid at every width and for every path that does not depend on the network;
-/// `None` where some bias has no bounded density (zero bias).
+/// `None` where some bias has no bounded density (zero bias), and where the bound exceeds the range of f64.
 ///
 /// Its shape, depth x width x activation complexity, is that of Goujon, Etemadi and Unser, "On the number of regions of
 /// piecewise linear neural networks", J. Comput. Appl. Math. 441 (2024) 115667. The constants are derived here. Given
@@ -69,7 +69,7 @@ pub fn density_upper(network: &RandomNetwork) -> Option<DensityBound> {
         };
         inputs_gain = c * affine.units() as f64;
     }
-    Some(DensityBound { layers })
+    Some(DensityBound { layers }).filter(|bound| bound.total().is_finite())
 }
 
 #[cfg(test)]

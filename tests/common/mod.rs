@@ -1,10 +1,15 @@
 //! What several test files need.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::sync::atomic::AtomicBool;
+
 use linregions::ensemble::Ensemble;
 use linregions::experiment::{EnsembleFlags, Plan};
 use linregions::network::{Activation, AffineWeights, Architecture, Network};
 use linregions::path::Path;
+
+/// Nobody asks these runs to stop.
+pub static GO_ON: AtomicBool = AtomicBool::new(false);
 
 /// The flags of `estimate` with their defaults, but for these pairs of flag and value.
 pub fn flags(changes: &[(&str, &str)]) -> EnsembleFlags {

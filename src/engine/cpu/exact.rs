@@ -7,8 +7,11 @@
 //! A vertex is passed on only when the next one is known: whether a unit that is exactly on its breakpoint at a vertex changes
 //! piece there depends on both neighbours. So a stage carries the last two vertices from block to block.
 
+use std::sync::atomic::AtomicBool;
+
 use pulp::{Simd, WithSimd};
 
+use super::halt::{Halt, check};
 use super::product;
 use super::real::{AllFinite, Real};
 use crate::network::{Activation, AffineWeights, Pieces};
@@ -138,7 +141,7 @@ impl<T: Real> Stage<T> {
     }
 
     /// Takes a block of vertices.
-    fn load(&mut self, input: &Block<T>, weights: &AffineWeights<T>) -> Result<(), Overflow> {
+    fn load(&mut self, input: &Block<T>, weights: &AffineWeights<T>) -> Result<(), Halt> {
         let (base, rows) = (self.carried, input.rows);
         self.rows = base + rows;
         let z = &mut self.z[base * self.units..self.rows * self.units];
@@ -150,7 +153,7 @@ impl<T: Real> Stage<T> {
         (self.next, self.carried) = (0, 0);
         self.inside.clear();
         if !pulp::Arch::new().dispatch(AllFinite(z)) {
-            return Err(Overflow { layer: self.layer });
+            return Err(Halt::Overflow { layer: self.layer });
         }
         if base == 2 && rows > 0 {
             self.settle_carried();
@@ -359,13 +362,6 @@ pub(super) fn activate<T: Real>(pieces: &Pieces<T>, z: &[T], h: &mut [T]) {
     }
 }
 
-/// A hidden layer whose pre-activations left the range of the floating-point type.
-#[derive(Debug)]
-pub(super) struct Overflow {
-    /// Hidden layer, from 0.
-    pub layer: usize,
-}
-
 /// The stages of a network with the tally at their end. Blocks go down as they fill; no stage calls another, so depth is
 /// not limited by the stack.
 pub(super) struct Pipeline<T> {
@@ -385,28 +381,34 @@ impl<T: Real> Pipeline<T> {
     }
 
     /// Takes the path's next vertices.
-    pub(super) fn advance(&mut self, weights: &[AffineWeights<T>], input: &Block<T>) -> Result<(), Overflow> {
+    pub(super) fn advance(
+        &mut self,
+        weights: &[AffineWeights<T>],
+        input: &Block<T>,
+        stop: &AtomicBool,
+    ) -> Result<(), Halt> {
         self.stages[0].load(input, &weights[0])?;
-        self.drain(weights, 0)
+        self.drain(weights, 0, stop)
     }
 
     /// Ends the path: passes on the vertices that the stages held back.
-    pub(super) fn finish(&mut self, weights: &[AffineWeights<T>]) -> Result<(), Overflow> {
+    pub(super) fn finish(&mut self, weights: &[AffineWeights<T>], stop: &AtomicBool) -> Result<(), Halt> {
         for layer in 0..self.stages.len() {
             if self.stages[layer].out.is_full() {
-                self.flush(weights, layer)?;
+                self.flush(weights, layer, stop)?;
             }
             self.stages[layer].pass_last();
-            self.flush(weights, layer)?;
+            self.flush(weights, layer, stop)?;
         }
         self.tally.finish();
         Ok(())
     }
 
     /// Passes on the block that stage `first` has loaded, and all blocks that fill below it.
-    fn drain(&mut self, weights: &[AffineWeights<T>], first: usize) -> Result<(), Overflow> {
+    fn drain(&mut self, weights: &[AffineWeights<T>], first: usize, stop: &AtomicBool) -> Result<(), Halt> {
         let mut layer = first;
         loop {
+            check(stop)?;
             let done = pulp::Arch::new().dispatch(Pass(&mut self.stages[layer]));
             if done {
                 self.stages[layer].carry();
@@ -424,16 +426,16 @@ impl<T: Real> Pipeline<T> {
     }
 
     /// Sends what a stage has put out down to the end.
-    fn flush(&mut self, weights: &[AffineWeights<T>], layer: usize) -> Result<(), Overflow> {
+    fn flush(&mut self, weights: &[AffineWeights<T>], layer: usize, stop: &AtomicBool) -> Result<(), Halt> {
         if self.hand_over(weights, layer)? {
-            self.drain(weights, layer + 1)?;
+            self.drain(weights, layer + 1, stop)?;
         }
         self.stages[layer].release();
         Ok(())
     }
 
     /// Gives the output of a stage to the next, which then has a block to pass on (`true`), or to the tally.
-    fn hand_over(&mut self, weights: &[AffineWeights<T>], layer: usize) -> Result<bool, Overflow> {
+    fn hand_over(&mut self, weights: &[AffineWeights<T>], layer: usize) -> Result<bool, Halt> {
         let (before, after) = self.stages.split_at_mut(layer + 1);
         let out = &before[layer].out;
         match after.first_mut() {

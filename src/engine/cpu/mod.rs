@@ -1,17 +1,19 @@
 //! The CPU engine: threads over networks, the matrix products of a tuned library, everything else in vector loops.
 
 mod exact;
+mod halt;
 mod product;
 mod real;
 mod sampled;
 
 use std::ops::Range;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use self::exact::{Block, Overflow};
+use self::exact::Block;
+use self::halt::{Halt, check};
 use self::real::Real;
 use super::{Engine, Method, PathCounts, Precision, Provenance};
 use crate::ensemble::Ensemble;
@@ -41,15 +43,16 @@ impl CpuEngine {
         Ok(Self { pool, precision })
     }
 
-    /// Runs `work` for every index on the pool's threads, each with a worker of its own; results are in order of the indices.
+    /// Runs `work` for every index on the pool's threads, each with a worker of its own. Results are in order of the indices: all
+    /// of them, or as many from the first on as were done when the user asked to stop.
     fn distribute<W, R: Send>(
         &self,
         indices: Range<u64>,
         new_worker: impl Fn() -> W + Sync,
-        work: impl Fn(&mut W, u64) -> Result<R> + Sync,
+        work: impl Fn(&mut W, u64) -> Result<R, Failure> + Sync,
     ) -> Result<Vec<R>> {
         let next = AtomicU64::new(indices.start);
-        let failure: Mutex<Option<(u64, Error)>> = Mutex::new(None);
+        let first_error: Mutex<Option<(u64, Error)>> = Mutex::new(None);
         let shares: Vec<Vec<(u64, R)>> = self.pool.broadcast(|_| {
             let mut worker = new_worker();
             let mut share = Vec::new();
@@ -60,36 +63,45 @@ impl CpuEngine {
                 }
                 match work(&mut worker, index) {
                     Ok(result) => share.push((index, result)),
-                    Err(error) => {
+                    Err(failure) => {
                         next.fetch_max(indices.end, Ordering::Relaxed);
-                        let mut failure = failure.lock().expect("no thread panics while it holds the lock");
-                        if failure.as_ref().is_none_or(|(first, _)| index < *first) {
-                            *failure = Some((index, error));
+                        let mut first = first_error.lock().expect("no thread panics while it holds the lock");
+                        if let Failure::Error(error) = failure
+                            && first.as_ref().is_none_or(|(before, _)| index < *before)
+                        {
+                            *first = Some((index, error));
                         }
                         return share;
                     }
                 }
             }
         });
-        if let Some((_, error)) = failure.into_inner().expect("no thread panics while it holds the lock") {
+        if let Some((_, error)) = first_error.into_inner().expect("no thread panics while it holds the lock") {
             return Err(error);
         }
         let mut results: Vec<(u64, R)> = shares.into_iter().flatten().collect();
         results.sort_unstable_by_key(|(index, _)| *index);
-        Ok(results.into_iter().map(|(_, result)| result).collect())
+        let unbroken = results.into_iter().zip(indices).take_while(|((index, _), expected)| index == expected);
+        Ok(unbroken.map(|((_, result), _)| result).collect())
     }
 
-    fn count_in<T: Real>(&self, ensemble: &Ensemble, method: Method, networks: Range<u64>) -> Result<Vec<PathCounts>> {
+    fn count_in<T: Real>(
+        &self,
+        ensemble: &Ensemble,
+        method: Method,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>> {
         let new_worker = || Worker::<T>::new(ensemble.network.architecture(), method);
         let work = |worker: &mut Worker<T>, draw| {
+            check(stop).map_err(|halt| self.failure(halt, String::new))?;
             worker.draw(ensemble, draw);
             let path = |path_ix| {
-                let path = ensemble.path.draw(draw, path_ix, ensemble.paths_per_network)?;
-                worker.count(&path, false).map_err(|overflow| {
-                    self.overflow(overflow, &format!("architecture {}, draw {draw}", ensemble.network.architecture()))
-                })
+                let path = ensemble.path.draw(draw, path_ix, ensemble.paths_per_network).map_err(Failure::Error)?;
+                let place = || format!("architecture {}, draw {draw}", ensemble.network.architecture());
+                worker.count(&path, false, stop).map_err(|halt| self.failure(halt, place))
             };
-            (0..ensemble.paths_per_network).map(path).collect::<Result<Vec<_>>>()
+            (0..ensemble.paths_per_network).map(path).collect::<Result<Vec<_>, _>>()
         };
         Ok(self.distribute(networks, new_worker, work)?.into_iter().flatten().collect())
     }
@@ -101,6 +113,7 @@ impl CpuEngine {
         paths: &[&Path],
         method: Method,
         log: bool,
+        stop: &AtomicBool,
         finish: impl Fn(&Path, PathCounts, &mut Worker<T>) -> R + Sync,
     ) -> Result<Vec<R>> {
         let new_worker = || {
@@ -110,31 +123,46 @@ impl CpuEngine {
         };
         let work = |worker: &mut Worker<T>, ix| {
             let path = paths[ix as usize];
-            check_dimension(network, path)?;
-            let counted = worker.count(path, log);
-            let counts = counted.map_err(|overflow| self.overflow(overflow, &format!("path {ix}")))?;
+            check_dimension(network, path).map_err(Failure::Error)?;
+            let counted = worker.count(path, log, stop);
+            let counts = counted.map_err(|halt| self.failure(halt, || format!("path {ix}")))?;
             Ok(finish(path, counts, worker))
         };
         self.distribute(0..paths.len() as u64, new_worker, work)
     }
 
     fn count_given_in<T: Real>(&self, network: &Network, paths: &[&Path], method: Method) -> Result<Vec<PathCounts>> {
-        self.run_given::<T, _>(network, paths, method, false, |_, counts, _| PathCounts { knots: None, ..counts })
+        let stop = AtomicBool::new(false);
+        self.run_given::<T, _>(network, paths, method, false, &stop, |_, counts, _| PathCounts {
+            knots: None,
+            ..counts
+        })
     }
 
-    fn trace_in<T: Real>(&self, network: &Network, paths: &[&Path]) -> Result<Vec<Trace>> {
-        self.run_given::<T, _>(network, paths, Method::Exact, true, |path, _, worker| {
+    fn trace_in<T: Real>(&self, network: &Network, paths: &[&Path], stop: &AtomicBool) -> Result<Vec<Trace>> {
+        self.run_given::<T, _>(network, paths, Method::Exact, true, stop, |path, _, worker| {
             Trace::from_crossings(network, path, worker.take_log())
         })
     }
 
-    fn overflow(&self, overflow: Overflow, place: &str) -> Error {
-        let remedy = match self.precision {
-            Precision::F32 => "f32: try --precision f64, or smaller weights",
-            Precision::F64 => "f64: use smaller weights",
+    fn failure(&self, halt: Halt, place: impl Fn() -> String) -> Failure {
+        let Halt::Overflow { layer } = halt else {
+            return Failure::Stopped;
         };
-        Error::failed(format!("{place}, layer {}: a pre-activation exceeds the range of {remedy}", overflow.layer + 1))
+        let remedy = match self.precision {
+            Precision::F32 => "f32: try --precision f64, or smaller weights or inputs",
+            Precision::F64 => "f64: use smaller weights or inputs",
+        };
+        let place = place();
+        let message = format!("{place}, layer {}: a pre-activation exceeds the range of {remedy}", layer + 1);
+        Failure::Error(Error::failed(message))
     }
+}
+
+/// Why one piece of work has no result.
+enum Failure {
+    Error(Error),
+    Stopped,
 }
 
 impl Engine for CpuEngine {
@@ -168,10 +196,16 @@ impl Engine for CpuEngine {
         self.pool.current_num_threads() as u64
     }
 
-    fn count(&self, ensemble: &Ensemble, method: Method, networks: Range<u64>) -> Result<Vec<PathCounts>> {
+    fn count(
+        &self,
+        ensemble: &Ensemble,
+        method: Method,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>> {
         match self.precision {
-            Precision::F32 => self.count_in::<f32>(ensemble, method, networks),
-            Precision::F64 => self.count_in::<f64>(ensemble, method, networks),
+            Precision::F32 => self.count_in::<f32>(ensemble, method, networks, stop),
+            Precision::F64 => self.count_in::<f64>(ensemble, method, networks, stop),
         }
     }
 
@@ -182,10 +216,10 @@ impl Engine for CpuEngine {
         }
     }
 
-    fn trace(&self, network: &Network, paths: &[&Path]) -> Result<Vec<Trace>> {
+    fn trace(&self, network: &Network, paths: &[&Path], stop: &AtomicBool) -> Result<Vec<Trace>> {
         match self.precision {
-            Precision::F32 => self.trace_in::<f32>(network, paths),
-            Precision::F64 => self.trace_in::<f64>(network, paths),
+            Precision::F32 => self.trace_in::<f32>(network, paths, stop),
+            Precision::F64 => self.trace_in::<f64>(network, paths, stop),
         }
     }
 }
@@ -246,7 +280,7 @@ impl<T: Real> Worker<T> {
         }
     }
 
-    fn count(&mut self, path: &Path, log: bool) -> Result<PathCounts, Overflow> {
+    fn count(&mut self, path: &Path, log: bool, stop: &AtomicBool) -> Result<PathCounts, Halt> {
         match &mut self.pipeline {
             Pipeline::Exact { input, pipeline } => {
                 pipeline.reset(log);
@@ -254,13 +288,13 @@ impl<T: Real> Worker<T> {
                 input.clear();
                 for (vertex, &position) in path.positions().iter().enumerate() {
                     if input.is_full() {
-                        pipeline.advance(&self.weights, input)?;
+                        pipeline.advance(&self.weights, input, stop)?;
                         input.clear();
                     }
                     input.push_point(path.vertex(vertex), position);
                 }
-                pipeline.advance(&self.weights, input)?;
-                pipeline.finish(&self.weights)?;
+                pipeline.advance(&self.weights, input, stop)?;
+                pipeline.finish(&self.weights, stop)?;
                 let (crossings, boundaries, knots) = pipeline.counts();
                 Ok(PathCounts { length: path.length(), crossings, boundaries, knots: Some(knots) })
             }
@@ -274,6 +308,7 @@ impl<T: Real> Worker<T> {
                         if rows == 0 {
                             break;
                         }
+                        check(stop)?;
                         let points = &points[..rows * path.dim()];
                         boundaries += sampled::advance(stages, &self.weights, points, &mut changed[..rows])?;
                     }

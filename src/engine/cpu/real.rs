@@ -25,7 +25,8 @@ pub(super) trait Real:
     fn to_f64(self) -> f64;
     /// Moves drawn values over; `drawn` keeps memory to draw into again.
     fn take(drawn: &mut Vec<f32>, values: &mut Vec<Self>);
-    /// Whether no value is NaN or infinite, in a form that compiles to vector instructions.
+    /// Whether no value is NaN or larger than a quarter of what the type holds, so that differences are finite; in a form that
+    /// compiles to vector instructions.
     fn all_finite(values: &[Self]) -> bool;
 }
 
@@ -58,7 +59,7 @@ impl Real for f32 {
 
     #[inline(always)]
     fn all_finite(values: &[Self]) -> bool {
-        values.iter().fold(0, |largest: u32, v| largest.max(v.to_bits() & 0x7FFF_FFFF)) < Self::INFINITY.to_bits()
+        values.iter().fold(0, |largest: u32, v| largest.max(v.to_bits() & 0x7FFF_FFFF)) < (0.25 * Self::MAX).to_bits()
     }
 }
 
@@ -80,6 +81,7 @@ impl Real for f64 {
 
     #[inline(always)]
     fn all_finite(values: &[Self]) -> bool {
-        values.iter().fold(0, |largest: u64, v| largest.max(v.to_bits() & (u64::MAX >> 1))) < Self::INFINITY.to_bits()
+        values.iter().fold(0, |largest: u64, v| largest.max(v.to_bits() & (u64::MAX >> 1)))
+            < (0.25 * Self::MAX).to_bits()
     }
 }

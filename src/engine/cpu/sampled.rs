@@ -5,7 +5,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::exact::{Overflow, activate};
+use super::exact::activate;
+use super::halt::Halt;
 use super::product;
 use super::real::{AllFinite, Real};
 use crate::network::{Activation, AffineWeights, Pieces};
@@ -50,12 +51,12 @@ impl<T: Real> Stage<T> {
     }
 
     /// Takes a block of grid points with the layer's inputs; marks those before which a unit changed piece.
-    fn take(&mut self, input: &[T], weights: &AffineWeights<T>, changed: &mut [bool]) -> Result<(), Overflow> {
+    fn take(&mut self, input: &[T], weights: &AffineWeights<T>, changed: &mut [bool]) -> Result<(), Halt> {
         let z = &mut self.z[..changed.len() * self.units];
         product::affine(input, weights, z);
         let finite = pulp::Arch::new().dispatch(AllFinite(z));
         pulp::Arch::new().dispatch(Compare { stage: self, changed });
-        if finite { Ok(()) } else { Err(Overflow { layer: self.layer }) }
+        if finite { Ok(()) } else { Err(Halt::Overflow { layer: self.layer }) }
     }
 }
 
@@ -104,7 +105,7 @@ pub(super) fn advance<T: Real>(
     weights: &[AffineWeights<T>],
     points: &[T],
     changed: &mut [bool],
-) -> Result<u64, Overflow> {
+) -> Result<u64, Halt> {
     changed.fill(false);
     let mut input = points;
     for (stage, weights) in stages.iter_mut().zip(weights) {
