@@ -74,7 +74,10 @@ pub(crate) fn csv_write_error(error: csv::Error) -> std::io::Error {
 /// Parses the bytes of a `.npy` file of 32- or 64-bit floating-point numbers.
 pub(crate) fn parse_npy(bytes: &[u8]) -> Result<Array> {
     check_npy_header(bytes)?;
-    let npy = NpyFile::new(bytes).map_err(|e| Error::usage(format!("not a .npy array: {e}")))?;
+    let npy = NpyFile::new(bytes).map_err(|e| {
+        let text = e.to_string();
+        Error::usage(format!("not a .npy array: {}", text.lines().next().unwrap_or_default()))
+    })?;
     let shape: Vec<usize> = npy.shape().iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect();
     let n = shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
     let Some(n) = n.filter(|&n| n <= bytes.len()) else {
