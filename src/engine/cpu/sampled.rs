@@ -5,7 +5,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::exact::activate;
+use super::activate::activate;
 use super::halt::Halt;
 use super::product;
 use super::real::{AllFinite, Real};

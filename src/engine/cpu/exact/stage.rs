@@ -1,73 +1,17 @@
-//! The exact method: a pipeline with one stage per hidden layer, through which vertices stream in blocks.
-//!
-//! A stage takes blocks of vertices, computes its pre-activations with one matrix product, inserts a new vertex wherever a unit
-//! crosses a breakpoint, and passes the activations on to the next stage as soon as a block of them is full. So memory
-//! does not grow with the number of vertices, and blocks stay in the cache.
-//!
-//! A vertex is passed on only when the next one is known: whether a unit that is exactly on its breakpoint at a vertex changes
-//! piece there depends on both neighbours. So a stage carries the last two vertices from block to block.
-
-use std::sync::atomic::AtomicBool;
+//! One hidden layer of the pipeline.
 
 use pulp::{Simd, WithSimd};
 
-use super::halt::{Halt, check};
-use super::product;
-use super::real::{AllFinite, Real};
+use super::block::Block;
+use crate::engine::cpu::activate::activate;
+use crate::engine::cpu::halt::Halt;
+use crate::engine::cpu::product;
+use crate::engine::cpu::real::{AllFinite, Real};
 use crate::network::{Activation, AffineWeights, Pieces};
 use crate::trace::Crossing;
 
 /// Neighbouring units compared at a time in the search for crossings.
 const SCAN: usize = 16;
-
-/// Consecutive vertices of the path.
-pub(super) struct Block<T> {
-    width: usize,
-    rows: usize,
-    /// Row-major: the input of the next stage at every vertex.
-    h: Vec<T>,
-    /// Arc length.
-    position: Vec<f64>,
-    /// Whether a unit of an earlier layer changes piece at the vertex.
-    boundary: Vec<bool>,
-    /// Whether some earlier layer is constant between the vertex before and this one.
-    dead: Vec<bool>,
-}
-
-impl<T: Real> Block<T> {
-    pub(super) fn new(width: usize, capacity: usize) -> Self {
-        Self {
-            width,
-            rows: 0,
-            h: vec![T::default(); width * capacity],
-            position: vec![0.0; capacity],
-            boundary: vec![false; capacity],
-            dead: vec![false; capacity],
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.rows = 0;
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.rows == self.position.len()
-    }
-
-    /// Appends a vertex of the path itself.
-    pub(super) fn push_point(&mut self, point: &[f64], position: f64) {
-        let row = &mut self.h[self.rows * self.width..][..self.width];
-        row.iter_mut().zip(point).for_each(|(h, &x)| *h = T::from_f64(x));
-        self.position[self.rows] = position;
-        self.boundary[self.rows] = false;
-        self.dead[self.rows] = false;
-        self.rows += 1;
-    }
-
-    fn row(&self, ix: usize) -> &[T] {
-        &self.h[ix * self.width..][..self.width]
-    }
-}
 
 /// A crossing between two vertices.
 struct Inside<T> {
@@ -77,7 +21,7 @@ struct Inside<T> {
 }
 
 /// One hidden layer of the pipeline.
-pub(super) struct Stage<T> {
+pub(crate) struct Stage<T> {
     layer: usize,
     units: usize,
     pieces: Pieces<T>,
@@ -97,16 +41,16 @@ pub(super) struct Stage<T> {
     inside: Vec<Inside<T>>,
     next: usize,
     new_z: Vec<T>,
-    out: Block<T>,
+    pub(super) out: Block<T>,
     /// The last row passed on in an earlier block.
     last_h: Vec<T>,
     passed_any: bool,
-    crossings: u64,
-    log: Option<Vec<Crossing>>,
+    pub(super) crossings: u64,
+    pub(super) log: Option<Vec<Crossing>>,
 }
 
 impl<T: Real> Stage<T> {
-    pub(super) fn new(layer: usize, units: usize, activation: &Activation, capacity: usize) -> Self {
+    pub(crate) fn new(layer: usize, units: usize, activation: &Activation, capacity: usize) -> Self {
         let exact = activation.pieces();
         Self {
             layer,
@@ -141,7 +85,7 @@ impl<T: Real> Stage<T> {
     }
 
     /// Takes a block of vertices.
-    fn load(&mut self, input: &Block<T>, weights: &AffineWeights<T>) -> Result<(), Halt> {
+    pub(super) fn load(&mut self, input: &Block<T>, weights: &AffineWeights<T>) -> Result<(), Halt> {
         let (base, rows) = (self.carried, input.rows);
         self.rows = base + rows;
         let z = &mut self.z[base * self.units..self.rows * self.units];
@@ -167,7 +111,7 @@ impl<T: Real> Stage<T> {
             let tau = self.pieces.breakpoints[breakpoint];
             for unit in 0..self.units {
                 let z = |row: usize| self.z[row * self.units + unit];
-                if z(1) == tau && z(0) > tau && !matches!(z(2).partial_cmp(&tau), Some(std::cmp::Ordering::Greater)) {
+                if z(1) == tau && z(0) > tau && z(2) <= tau {
                     self.cross_at_vertex(1, unit, breakpoint, false);
                 }
             }
@@ -305,12 +249,12 @@ impl<T: Real> Stage<T> {
     }
 
     /// Passes on the vertex held back, the last of the path.
-    fn pass_last(&mut self) {
+    pub(super) fn pass_last(&mut self) {
         self.pass_vertex(self.carried - 1);
     }
 
     /// Keeps the last two vertices for the next block.
-    fn carry(&mut self) {
+    pub(super) fn carry(&mut self) {
         self.carried = self.rows.min(2);
         let first = self.rows - self.carried;
         self.z.copy_within(first * self.units..self.rows * self.units, 0);
@@ -320,7 +264,7 @@ impl<T: Real> Stage<T> {
     }
 
     /// Empties the output block once the next stage has taken it.
-    fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         if let Some(last) = self.out.rows.checked_sub(1) {
             self.last_h.copy_from_slice(self.out.row(last));
             self.passed_any = true;
@@ -330,7 +274,7 @@ impl<T: Real> Stage<T> {
 }
 
 /// [`Stage::pass`], compiled to vector instructions.
-struct Pass<'a, T>(&'a mut Stage<T>);
+pub(super) struct Pass<'a, T>(pub(super) &'a mut Stage<T>);
 
 impl<T: Real> WithSimd for Pass<'_, T> {
     type Output = bool;
@@ -344,157 +288,4 @@ impl<T: Real> WithSimd for Pass<'_, T> {
 /// Position at a fraction of the interval between the first two positions.
 fn between<T: Real>(positions: &[f64], fraction: T) -> f64 {
     (positions[0] + fraction.to_f64() * (positions[1] - positions[0])).min(positions[1])
-}
-
-/// Writes the activation of `z` to `h`.
-#[inline(always)]
-pub(super) fn activate<T: Real>(pieces: &Pieces<T>, z: &[T], h: &mut [T]) {
-    let (slope, intercept) = (pieces.slopes[0], pieces.intercepts[0]);
-    for (h, &z) in h.iter_mut().zip(z) {
-        *h = slope * z + intercept;
-    }
-    for (k, &tau) in pieces.breakpoints.iter().enumerate() {
-        let (slope, intercept) = (pieces.slopes[k + 1], pieces.intercepts[k + 1]);
-        for (h, &z) in h.iter_mut().zip(z) {
-            let above = slope * z + intercept;
-            *h = if z > tau { above } else { *h };
-        }
-    }
-}
-
-/// The stages of a network with the tally at their end. Blocks go down as they fill; no stage calls another, so depth is
-/// not limited by the stack.
-pub(super) struct Pipeline<T> {
-    stages: Vec<Stage<T>>,
-    tally: Tally,
-}
-
-impl<T: Real> Pipeline<T> {
-    pub(super) fn new(stages: Vec<Stage<T>>) -> Self {
-        Self { stages, tally: Tally::default() }
-    }
-
-    /// Forgets the path before. With `log`, crossings are kept one by one.
-    pub(super) fn reset(&mut self, log: bool) {
-        self.stages.iter_mut().for_each(|stage| stage.reset(log));
-        self.tally = Tally::default();
-    }
-
-    /// Takes the path's next vertices.
-    pub(super) fn advance(
-        &mut self,
-        weights: &[AffineWeights<T>],
-        input: &Block<T>,
-        stop: &AtomicBool,
-    ) -> Result<(), Halt> {
-        self.stages[0].load(input, &weights[0])?;
-        self.drain(weights, 0, stop)
-    }
-
-    /// Ends the path: passes on the vertices that the stages held back.
-    pub(super) fn finish(&mut self, weights: &[AffineWeights<T>], stop: &AtomicBool) -> Result<(), Halt> {
-        for layer in 0..self.stages.len() {
-            if self.stages[layer].out.is_full() {
-                self.flush(weights, layer, stop)?;
-            }
-            self.stages[layer].pass_last();
-            self.flush(weights, layer, stop)?;
-        }
-        self.tally.finish();
-        Ok(())
-    }
-
-    /// Passes on the block that stage `first` has loaded, and all blocks that fill below it.
-    fn drain(&mut self, weights: &[AffineWeights<T>], first: usize, stop: &AtomicBool) -> Result<(), Halt> {
-        let mut layer = first;
-        loop {
-            check(stop)?;
-            let done = pulp::Arch::new().dispatch(Pass(&mut self.stages[layer]));
-            if done {
-                self.stages[layer].carry();
-                if layer == first {
-                    return Ok(());
-                }
-                layer -= 1;
-                self.stages[layer].release();
-            } else if self.hand_over(weights, layer)? {
-                layer += 1;
-            } else {
-                self.stages[layer].release();
-            }
-        }
-    }
-
-    /// Sends what a stage has put out down to the end.
-    fn flush(&mut self, weights: &[AffineWeights<T>], layer: usize, stop: &AtomicBool) -> Result<(), Halt> {
-        if self.hand_over(weights, layer)? {
-            self.drain(weights, layer + 1, stop)?;
-        }
-        self.stages[layer].release();
-        Ok(())
-    }
-
-    /// Gives the output of a stage to the next, which then has a block to pass on (`true`), or to the tally.
-    fn hand_over(&mut self, weights: &[AffineWeights<T>], layer: usize) -> Result<bool, Halt> {
-        let (before, after) = self.stages.split_at_mut(layer + 1);
-        let out = &before[layer].out;
-        match after.first_mut() {
-            Some(next) => next.load(out, &weights[layer + 1]).map(|()| true),
-            None => {
-                self.tally.take(out);
-                Ok(false)
-            }
-        }
-    }
-
-    /// Crossings of each layer, boundaries, and knots.
-    pub(super) fn counts(&self) -> (Vec<u64>, u64, u64) {
-        (self.stages.iter().map(|stage| stage.crossings).collect(), self.tally.boundaries, self.tally.knots)
-    }
-
-    /// The crossings kept one by one.
-    pub(super) fn take_log(&mut self) -> Vec<Crossing> {
-        self.stages.iter_mut().flat_map(|stage| stage.log.take().unwrap_or_default()).collect()
-    }
-}
-
-/// Counts boundaries and knots at the end of the pipeline.
-///
-/// A boundary is a knot unless on both sides of it some layer is constant along the path: then the output is constant on both
-/// sides. With continuous weight laws nothing else can hide a kink but with probability zero.
-#[derive(Debug, Default)]
-struct Tally {
-    boundaries: u64,
-    knots: u64,
-    position: f64,
-    /// Whether the output is constant on the last interval of positive length.
-    dead: bool,
-    /// The boundary at `position`, if one is there: whether the output is constant before it.
-    pending: Option<bool>,
-}
-
-impl Tally {
-    fn take<T>(&mut self, block: &Block<T>) {
-        for row in 0..block.rows {
-            if block.position[row] > self.position {
-                self.position = block.position[row];
-                self.dead = block.dead[row];
-                self.settle(self.dead);
-            }
-            if block.boundary[row] && self.pending.is_none() {
-                self.pending = Some(self.dead);
-            }
-        }
-    }
-
-    fn settle(&mut self, dead_after: bool) {
-        if let Some(dead_before) = self.pending.take() {
-            self.boundaries += 1;
-            self.knots += u64::from(!(dead_before && dead_after));
-        }
-    }
-
-    fn finish(&mut self) {
-        self.settle(self.dead);
-    }
 }

@@ -1,0 +1,159 @@
+//! One thread's work: a network in memory, and counting along one path after another.
+
+use std::sync::atomic::AtomicBool;
+
+use super::exact::{self, Block};
+use super::halt::{Halt, check};
+use super::real::Real;
+use super::sampled;
+use crate::engine::{Method, PathCounts};
+use crate::ensemble::Ensemble;
+use crate::network::{AffineWeights, Architecture, Network};
+use crate::path::Path;
+use crate::trace::Crossing;
+
+/// Rows of a block: enough to feed the matrix product, few enough to stay in the cache.
+pub(super) fn block_rows(architecture: &Architecture) -> usize {
+    const ELEMENTS: usize = 1 << 16;
+    let widest = architecture.affine_maps().map(|a| a.inputs()).max().unwrap_or(1);
+    (ELEMENTS / widest).clamp(32, 512)
+}
+
+/// One thread's memory, reused from network to network.
+pub(super) struct Worker<T> {
+    weights: Vec<AffineWeights<T>>,
+    drawn: AffineWeights<f32>,
+    pipeline: Pipeline<T>,
+}
+
+enum Pipeline<T> {
+    Exact { input: Block<T>, pipeline: exact::Pipeline<T> },
+    Sampled { grid: usize, points: Vec<T>, changed: Vec<bool>, stages: Vec<sampled::Stage<T>> },
+}
+
+impl<T: Real> Worker<T> {
+    pub(super) fn new(architecture: &Architecture, method: Method) -> Self {
+        let rows = block_rows(architecture);
+        let layers = architecture.layers().iter().enumerate();
+        let pipeline = match method {
+            Method::Exact => Pipeline::Exact {
+                input: Block::new(architecture.input_dim(), rows),
+                pipeline: exact::Pipeline::new(
+                    layers.map(|(l, x)| exact::Stage::new(l, x.affine.units(), &x.activation, rows)).collect(),
+                ),
+            },
+            Method::Sampled { grid } => Pipeline::Sampled {
+                grid,
+                points: vec![T::default(); rows * architecture.input_dim()],
+                changed: vec![false; rows],
+                stages: layers.map(|(l, x)| sampled::Stage::new(l, x.affine.units(), &x.activation, rows)).collect(),
+            },
+        };
+        let weights = vec![AffineWeights::default(); architecture.depth()];
+        Self { weights, drawn: AffineWeights::default(), pipeline }
+    }
+
+    pub(super) fn draw(&mut self, ensemble: &Ensemble, draw: u64) {
+        for (layer, weights) in self.weights.iter_mut().enumerate() {
+            ensemble.network.draw_layer(draw, layer, &mut self.drawn);
+            T::take(&mut self.drawn.weight, &mut weights.weight);
+            T::take(&mut self.drawn.bias, &mut weights.bias);
+        }
+    }
+
+    pub(super) fn load(&mut self, network: &Network) {
+        let convert = |values: &[f64]| values.iter().map(|&v| T::from_f64(v)).collect();
+        for (weights, given) in self.weights.iter_mut().zip(network.affine()) {
+            *weights = AffineWeights { weight: convert(&given.weight), bias: convert(&given.bias) };
+        }
+    }
+
+    pub(super) fn count(&mut self, path: &Path, log: bool, stop: &AtomicBool) -> Result<PathCounts, Halt> {
+        match &mut self.pipeline {
+            Pipeline::Exact { input, pipeline } => {
+                pipeline.reset(log);
+                let path = path.graded(|| bias_scale(&self.weights[0]));
+                input.clear();
+                for (vertex, &position) in path.positions().iter().enumerate() {
+                    if input.is_full() {
+                        pipeline.advance(&self.weights, input, stop)?;
+                        input.clear();
+                    }
+                    input.push_point(path.vertex(vertex), position);
+                }
+                pipeline.advance(&self.weights, input, stop)?;
+                pipeline.finish(&self.weights, stop)?;
+                let (crossings, boundaries, knots) = pipeline.counts();
+                Ok(PathCounts { length: path.length(), crossings, boundaries, knots: Some(knots) })
+            }
+            Pipeline::Sampled { grid, points, changed, stages } => {
+                stages.iter_mut().for_each(sampled::Stage::reset);
+                let mut boundaries = 0;
+                if path.n_vertices() > 1 {
+                    let mut cursor = GridPoints::new(path, *grid);
+                    loop {
+                        let rows = cursor.fill(points, changed.len());
+                        if rows == 0 {
+                            break;
+                        }
+                        check(stop)?;
+                        let points = &points[..rows * path.dim()];
+                        boundaries += sampled::advance(stages, &self.weights, points, &mut changed[..rows])?;
+                    }
+                }
+                Ok(PathCounts {
+                    length: path.length(),
+                    crossings: stages.iter().map(sampled::Stage::flips).collect(),
+                    boundaries,
+                    knots: None,
+                })
+            }
+        }
+    }
+
+    pub(super) fn take_log(&mut self) -> Vec<Crossing> {
+        match &mut self.pipeline {
+            Pipeline::Exact { pipeline, .. } => pipeline.take_log(),
+            Pipeline::Sampled { .. } => Vec::new(),
+        }
+    }
+}
+
+/// The distance from the origin within which the biases of a layer matter: the ratio of their root mean squares to that of the
+/// weights.
+fn bias_scale<T: Real>(weights: &AffineWeights<T>) -> f64 {
+    let mean_square = |values: &[T]| values.iter().map(|v| v.to_f64().powi(2)).sum::<f64>() / values.len() as f64;
+    (mean_square(&weights.bias) / mean_square(&weights.weight)).sqrt()
+}
+
+/// Equally spaced points of a path, both ends included.
+struct GridPoints<'a> {
+    path: &'a Path,
+    grid: usize,
+    next: usize,
+    edge: usize,
+    point: Vec<f64>,
+}
+
+impl<'a> GridPoints<'a> {
+    fn new(path: &'a Path, grid: usize) -> Self {
+        Self { path, grid, next: 0, edge: 0, point: vec![0.0; path.dim()] }
+    }
+
+    /// Writes up to `rows` more points; returns how many there were.
+    fn fill<T: Real>(&mut self, points: &mut [T], rows: usize) -> usize {
+        let n = rows.min(self.grid - self.next);
+        let last_edge = self.path.n_vertices() - 2;
+        for row in points.chunks_exact_mut(self.path.dim()).take(n) {
+            // A product before the quotient: grids that contain each other share their points to the bit.
+            let position = self.path.length() * self.next as f64 / (self.grid - 1) as f64;
+            while self.edge < last_edge && self.path.positions()[self.edge + 1] <= position {
+                self.edge += 1;
+            }
+            self.path.point_on_edge(self.edge, position, &mut self.point);
+            row.iter_mut().zip(&self.point).for_each(|(x, &p)| *x = T::from_f64(p));
+            self.next += 1;
+        }
+        n
+    }
+}
