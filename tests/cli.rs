@@ -427,6 +427,11 @@ mod unix {
         panic!("{} never had {lines} lines", path.display());
     }
 
+    fn interrupt(child: &std::process::Child) {
+        let kill = format!("kill -INT {}", child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+    }
+
     fn long_run(directory: &Directory) -> std::process::Child {
         let (csv, draws) = (directory.text("result.csv"), directory.text("draws.csv"));
         let mut command = linregions(&["estimate", "--networks", "1000000000", "--csv", &csv, "--draws", &draws]);
@@ -438,7 +443,7 @@ mod unix {
         let directory = Directory::new();
         let child = long_run(&directory);
         wait_for_lines(&directory.path("draws.csv.partial"), 1000);
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+        interrupt(&child);
         let output = child.wait_with_output().expect("an end");
         assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
         assert!(stderr(&output).contains("interrupted: the result covers the first"), "{}", stderr(&output));
@@ -493,7 +498,7 @@ mod unix {
         let mut command = linregions(&[&["estimate"], &flags[..]].concat());
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         std::thread::sleep(std::time::Duration::from_millis(500));
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+        interrupt(&child);
         let output = child.wait_with_output().expect("an end");
         assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
         assert!(stderr(&output).contains("first 0 networks"), "{}", stderr(&output));

@@ -43,10 +43,7 @@ impl Plan {
             "exact" => Method::Exact,
             "sampled" if (2..=MAX_GRID).contains(&flags.grid) => Method::Sampled { grid: flags.grid },
             "sampled" => return Err(Error::usage(format!("--grid {}: give 2 to {MAX_GRID} points", flags.grid))),
-
-            other => {
-                return Err(Error::usage(format!("--method {other}: use exact or sampled")));
-            }
+            other => return Err(Error::usage(format!("--method {other}: use exact or sampled"))),
         };
         let target_error = flags.target_error.as_deref().map(parse_target).transpose()?;
         let networks = flags.networks.unwrap_or(if target_error.is_some() { u64::MAX } else { 1000 });
@@ -104,6 +101,7 @@ impl Plan {
         ));
         match path {
             PathLaw::File { paths, .. } => {
+                hash.update("file");
                 for named in paths.iter() {
                     (0..named.path.n_vertices())
                         .flat_map(|v| named.path.vertex(v))
@@ -111,7 +109,10 @@ impl Plan {
                     hash.update(named.path.length().to_le_bytes());
                 }
             }
-            PathLaw::Data { rows, .. } => rows.iter().for_each(|x| hash.update(x.to_le_bytes())),
+            PathLaw::Data { rows, .. } => {
+                hash.update("data");
+                rows.iter().for_each(|x| hash.update(x.to_le_bytes()));
+            }
             _ => hash.update(format!("{path:?}")),
         }
         hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
