@@ -52,6 +52,18 @@ fn touching_the_breakpoint_is_no_crossing() {
     }
 }
 
+/// Crossings and touches exactly at vertices, at every place of the engine's blocks of vertices and at their ends.
+#[test]
+fn vertices_on_the_breakpoint_count_once_at_the_ends_of_blocks_too() {
+    let network = one_layer("relu", &[(1.0, 0.0), (-1.0, 0.0), (1.0, -1.0)]);
+    let pattern = [1.0, 0.0, 1.0, 0.0, -1.0, 0.0, -1.0, 0.0, 2.0, 1.0, 2.0];
+    for shift in 0..pattern.len() {
+        let points: Vec<f64> = pattern.iter().copied().cycle().skip(shift).take(1200).collect();
+        let (crossings, boundaries, _) = counts(&network, &common::line(&points));
+        assert!(boundaries > 200 && crossings > boundaries, "{crossings} {boundaries}");
+    }
+}
+
 #[test]
 fn a_unit_that_stays_on_its_breakpoint_is_on_the_lower_piece() {
     // The second input alone moves the unit; along (t, 0) it stays at zero.

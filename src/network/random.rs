@@ -131,6 +131,43 @@ mod tests {
         assert_ne!(network.affine(), law.draw(42).affine());
     }
 
+    /// Sample variances of 200,000 weights and 2,000 biases, in standard errors: the fourth moment of the standard law is 3, 1.8,
+    /// 6 and, with 9 degrees of freedom, 4.2. |z| < 4.9 has a false-alarm rate of 1e-6.
+    #[test]
+    fn weights_and_biases_have_the_variance_of_their_laws() {
+        let (inputs, units) = (100.0, 200.0);
+        for (weights, variance, kurtosis) in [
+            ("he-normal", 2.0 / inputs, 3.0),
+            ("he-uniform", 2.0 / inputs, 1.8),
+            ("glorot-normal", 2.0 / (inputs + units), 3.0),
+            ("glorot-uniform", 2.0 / (inputs + units), 1.8),
+            ("lecun-normal", 1.0 / inputs, 3.0),
+            ("torch", 1.0 / (3.0 * inputs), 1.8),
+            ("normal:0.3", 0.09, 3.0),
+            ("uniform:0.3", 0.09, 1.8),
+            ("laplace:0.3", 0.09, 6.0),
+            ("student-t:9:0.3", 0.09, 4.2),
+        ] {
+            for (bias, bias_variance, bias_kurtosis) in
+                [("normal:0.7", 0.49, 3.0), ("uniform:0.6", 0.12, 1.8), ("torch", 1.0 / (3.0 * inputs), 1.8)]
+            {
+                let law = law("100-200", weights.parse().unwrap(), bias.parse().unwrap());
+                let draws: Vec<Network> = (0..10).map(|k| law.draw(k)).collect();
+                let all = |pick: fn(&AffineWeights<f64>) -> &Vec<f64>| -> Vec<f64> {
+                    draws.iter().flat_map(|n| pick(&n.affine()[0]).iter().copied()).collect()
+                };
+                for (values, variance, kurtosis) in
+                    [(all(|a| &a.weight), variance, kurtosis), (all(|a| &a.bias), bias_variance, bias_kurtosis)]
+                {
+                    let n = values.len() as f64;
+                    let ratio = values.iter().map(|v| v * v).sum::<f64>() / n / variance;
+                    let z = (ratio - 1.0) * (n / (kurtosis - 1.0f64)).sqrt();
+                    assert!(z.abs() < 4.9, "{weights} {bias}: {ratio}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn orthogonal_matrices_are_orthonormal_both_ways() {
         for (shape, inputs, units) in [("7-4", 7, 4), ("4-7", 4, 7), ("5-5", 5, 5), ("1-1", 1, 1)] {
