@@ -73,38 +73,40 @@ pub(crate) fn csv_write_error(error: csv::Error) -> std::io::Error {
 
 /// Parses the bytes of a `.npy` file of 32- or 64-bit floating-point numbers.
 pub(crate) fn parse_npy(bytes: &[u8]) -> Result<Array> {
-    check_npy_header(bytes)?;
+    let n_data_bytes = bytes.len() - check_npy_header(bytes)?;
     let npy = NpyFile::new(bytes).map_err(|e| {
         let text = e.to_string();
         Error::usage(format!("not a .npy array: {}", text.lines().next().unwrap_or_default()))
     })?;
     let shape: Vec<usize> = npy.shape().iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect();
-    let n = shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
-    let Some(n) = n.filter(|&n| n <= bytes.len()) else {
-        return Err(Error::usage(format!("shape {shape:?} needs more data than the file holds")));
-    };
-    let (order, dtype) = (npy.order(), npy.dtype().descr());
-    let npy = match npy.try_data::<f64>() {
+    let (order, dtype) = (npy.order(), npy.dtype());
+    // Before anything is allocated: the data are exactly those that the header announces.
+    let needed = shape.iter().try_fold(dtype.num_bytes().unwrap_or(0), |n, &side| n.checked_mul(side));
+    if needed != Some(n_data_bytes) {
+        return Err(Error::usage(format!(
+            "shape {shape:?} of dtype {} does not match {n_data_bytes} bytes of data: truncated, or more than one array",
+            dtype.descr()
+        )));
+    }
+    let values = match npy.try_data::<f64>() {
         Ok(data) => data.collect::<std::io::Result<Vec<f64>>>(),
         Err(npy) => match npy.try_data::<f32>() {
             Ok(data) => data.map(|v| v.map(f64::from)).collect(),
             Err(_) => {
-                return Err(Error::usage(format!("dtype {dtype}: save it as float32 or float64")));
+                return Err(Error::usage(format!("dtype {}: save it as float32 or float64", dtype.descr())));
             }
         },
     };
-    let values = npy.map_err(|e| Error::usage(format!("truncated data: {e}")))?;
-    if values.len() != n {
-        return Err(Error::usage(format!("shape {shape:?} does not match its {} values", values.len())));
-    }
+    let values = values.map_err(|e| Error::usage(format!("unreadable data: {e}")))?;
     Ok(match order {
         Order::C => Array { shape, values },
         Order::Fortran => from_fortran(shape, &values),
     })
 }
 
-/// The header is text in Python syntax: bounds its length and nesting before a recursive parser sees it.
-fn check_npy_header(bytes: &[u8]) -> Result<()> {
+/// The header is text in Python syntax: bounds its length and nesting before a recursive parser sees it. Returns where the data
+/// start.
+fn check_npy_header(bytes: &[u8]) -> Result<usize> {
     let malformed = || Error::usage("not a .npy array, or a truncated one");
     let start = match bytes.get(..8).ok_or_else(malformed)? {
         [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _] => 10,
@@ -128,7 +130,7 @@ fn check_npy_header(bytes: &[u8]) -> Result<()> {
             return Err(malformed());
         }
     }
-    Ok(())
+    Ok(start + size)
 }
 
 fn from_fortran(shape: Vec<usize>, values: &[f64]) -> Array {
@@ -182,6 +184,7 @@ mod tests {
         let data = doubles(&[1.0, 2.0]);
         for header in [
             "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }",
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }",
             "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }garbage",
             "{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, 4294967296), }",
             "{'descr': '<f8', 'fortran_order': False, 'shape': (18446744073709551615, 2), }",

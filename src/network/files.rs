@@ -116,6 +116,12 @@ enum Role {
 
 /// Sorts tensors by layer and joins each weight with its bias: (layer name, weight, bias).
 fn pair_up(tensors: Vec<(String, Array)>) -> Result<Vec<(String, Array, Option<Array>)>> {
+    // W0, W1, ... leave no number out; a Sequential counts its activations, too.
+    let mut numbers: Vec<u32> = tensors.iter().filter_map(|(name, _)| name.strip_prefix('W')?.parse().ok()).collect();
+    numbers.sort_unstable();
+    if let Some((missing, _)) = (0..).zip(&numbers).find(|(expected, number)| expected != *number) {
+        return Err(Error::usage(format!("tensor 'W{missing}' is missing, or another is there twice")));
+    }
     let mut named = Vec::new();
     for (name, array) in tensors {
         let (layer, role) = layer_and_role(&name).ok_or_else(|| {
@@ -144,8 +150,7 @@ fn pair_up(tensors: Vec<(String, Array)>) -> Result<Vec<(String, Array, Option<A
 }
 
 fn layer_and_role(name: &str) -> Option<(&str, Role)> {
-    let numbered =
-        |prefix| name.strip_prefix(prefix).filter(|ix| !ix.is_empty() && ix.bytes().all(|b| b.is_ascii_digit()));
+    let numbered = |prefix| name.strip_prefix(prefix).filter(|ix| ix.parse().is_ok_and(|n: u32| n.to_string() == **ix));
     numbered("W")
         .map(|ix| (ix, Role::Weight))
         .or_else(|| numbered("b").map(|ix| (ix, Role::Bias)))
@@ -190,7 +195,9 @@ mod tests {
 
     #[test]
     fn wrong_tensors_are_refused_by_name() {
-        let cases: [(Vec<(String, Array)>, &str); 7] = [
+        let cases: [(Vec<(String, Array)>, &str); 9] = [
+            (vec![tensor("W0", &[3, 2]), tensor("W2", &[1, 3])], "'W1' is missing"),
+            (vec![tensor("W0", &[3, 2]), tensor("W00", &[1, 3])], "'W1' is missing"),
             (vec![tensor("W0", &[3, 2])], "at least two"),
             (vec![tensor("W0", &[3, 2]), tensor("W1", &[1, 4])], "4 inputs"),
             (vec![tensor("W0", &[3, 2]), tensor("b0", &[2]), tensor("W1", &[1, 3])], "bias of shape [2]"),
