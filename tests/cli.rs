@@ -230,6 +230,7 @@ fn wrong_files_are_refused_with_their_place() {
         ("path,x0,x1\na,0,0\na,1,NaN\n", "line 3: coordinate 1 is 'NaN'"),
         ("path,x0,x1\na,0,0\na,1\n", "line 3"),
         ("path,x0,x1,x2\na,0,0,0\n", "dimension 3, but the networks have 2 inputs"),
+        ("path,x0,x1\na,0,\x1b[2J\n", "'\\u{1b}[2J'"),
         ("", "header"),
     ] {
         let file = directory.file("paths.csv", content);

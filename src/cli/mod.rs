@@ -89,6 +89,11 @@ fn usage(error: &clap::Error) -> ExitCode {
 /// Writes one line to standard error, and goes on if that cannot be written.
 fn complain(text: fmt::Arguments) {
     let line = text.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    // Files are quoted in errors: nothing of theirs may command the terminal.
+    let line: String = line
+        .chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<char>>() } else { vec![c] })
+        .collect();
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
