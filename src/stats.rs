@@ -33,6 +33,25 @@ pub enum Quantity {
     LayerCrossings(usize),
 }
 
+impl Quantity {
+    /// Its name in files and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Crossings | Self::LayerCrossings(_) => "crossings",
+            Self::Boundaries => "boundaries",
+            Self::Knots => "knots",
+        }
+    }
+
+    /// The hidden layer it is about, from 1, or `all`.
+    pub fn layer(self) -> String {
+        match self {
+            Self::LayerCrossings(layer) => (layer + 1).to_string(),
+            _ => "all".to_owned(),
+        }
+    }
+}
+
 /// Sums of one quantity x, with y the path length: over paths and, of each network's totals, over networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sums {
@@ -252,7 +271,7 @@ fn student_t_quantile(degrees_of_freedom: u64) -> f64 {
     if df < 1000.0 {
         return StudentsT::new(0.0, 1.0, df).expect("at least one degree of freedom").inverse_cdf(p);
     }
-    // The library's inverse fails for many degrees of freedom, where this expansion is good to 1e-9 (Abramowitz and Stegun
+    // The library's inverse fails for many degrees of freedom, where this expansion is good to 1e-8 (Abramowitz and Stegun
     // 1964, 26.7.5).
     let z = Normal::standard().inverse_cdf(p);
     z + (z.powi(3) + z) / (4.0 * df) + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * df * df)

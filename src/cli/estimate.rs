@@ -13,7 +13,6 @@ use super::{Format, complain, interrupted, print, table};
 use crate::engine::PathCounts;
 use crate::error::{Error, Result};
 use crate::experiment::{DrawsFile, EnsembleFlags, Observer, OutputFile, Plan, Progress, SummaryRow, estimate};
-use crate::stats::Quantity;
 
 /// Standard errors above its bound at which an estimate contradicts the theorem.
 const CONTRADICTION: f64 = 5.0;
@@ -49,6 +48,7 @@ pub(super) struct EstimateArgs {
 pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
     let plan = Plan::from_flags(&args.ensemble)?;
     let engine = args.engine.build()?;
+    // Before any output is opened and any path is drawn.
     plan.check_memory(engine.as_ref())?;
     let summary = args.csv.as_deref().map(OutputFile::create).transpose()?;
     let draws = args.draws.as_deref().map(OutputFile::create).transpose()?;
@@ -84,13 +84,11 @@ pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
         return Err(interrupted(&format!("the result covers the first {} networks", estimate.moments.networks())));
     }
     if let Some((quantity, density, bound)) = estimate.violations(CONTRADICTION).first() {
-        let what = match quantity {
-            Quantity::LayerCrossings(layer) => format!("crossings of layer {}", layer + 1),
-            other => format!("{other:?}").to_lowercase(),
-        };
         return Err(Error::failed(format!(
-            "the density of {what}, {:.6} ± {:.2e}, exceeds its upper bound {bound:.6} by more than {CONTRADICTION} standard \
+            "the density of {} (layer {}), {:.6} ± {:.2e}, exceeds its upper bound {bound:.6} by more than {CONTRADICTION} standard \
              errors: the theory or this program is wrong, please report the command",
+            quantity.name(),
+            quantity.layer(),
             density.mean,
             density.std_error.unwrap_or(0.0)
         )));

@@ -65,12 +65,6 @@ impl SummaryRow {
         let network = &plan.ensemble.network;
         let architecture = network.architecture();
         let density = estimate.moments.density(quantity);
-        let (name, layer) = match quantity {
-            Quantity::Crossings => ("crossings", "all".to_owned()),
-            Quantity::Boundaries => ("boundaries", "all".to_owned()),
-            Quantity::Knots => ("knots", "all".to_owned()),
-            Quantity::LayerCrossings(layer) => ("crossings", (layer + 1).to_string()),
-        };
         let bound = estimate.theory.bound(quantity);
         let named = |name: &str| (!name.is_empty()).then(|| name.to_owned());
         Self {
@@ -91,8 +85,8 @@ impl SummaryRow {
                 Method::Exact => None,
                 Method::Sampled { grid } => Some(grid),
             },
-            quantity: name.to_owned(),
-            layer,
+            quantity: quantity.name().to_owned(),
+            layer: quantity.layer(),
             networks: estimate.moments.networks(),
             paths_per_network: plan.ensemble.paths_per_network,
             mean_density: density.map(|d| d.mean),

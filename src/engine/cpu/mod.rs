@@ -189,7 +189,8 @@ impl Engine for CpuEngine {
         let widest = architecture.affine_maps().map(|a| a.n_weights()).max().unwrap_or(0);
         let rows = 2 * block_rows(architecture) as u128 + 6;
         let blocks = (architecture.n_units() + architecture.input_dim() as u128) * rows * size;
-        let path = 2 * 8 * ensemble.path.n_coordinates();
+        // The points drawn, the path made of them, and what its growth leaves unused.
+        let path = 4 * 8 * ensemble.path.n_coordinates();
         (architecture.n_hidden_parameters() * size + widest * drawn + blocks + path)
             * self.pool.current_num_threads() as u128
     }
