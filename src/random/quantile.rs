@@ -329,7 +329,7 @@ mod tests {
             (StandardLaw::Uniform, 28, 1.0),
             (StandardLaw::Laplace, 27, 1.0),
             (StandardLaw::StudentT(3.0), 19, 0.9997),
-            (StandardLaw::StudentT(2.5), 16, 0.994),
+            (StandardLaw::StudentT(2.5), 17, 0.994),
         ] {
             let table = QuantileTable::new(law).unwrap();
             let scale = table.scale(1.0);
