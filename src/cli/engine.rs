@@ -2,7 +2,10 @@
 
 use clap::{Args, ValueEnum};
 
+use super::complain;
 use crate::engine::cpu::CpuEngine;
+#[cfg(feature = "gpu")]
+use crate::engine::gpu::{AdapterChoice, GpuEngine, adapters, automatic};
 use crate::engine::{Engine, Precision};
 use crate::error::{Error, Result};
 
@@ -11,6 +14,10 @@ pub(super) struct EngineFlags {
     /// What computes
     #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
     engine: EngineChoice,
+
+    /// The GPU: a number that linregions devices shows, or all [default: the fastest]
+    #[arg(long, value_name = "N|all")]
+    adapter: Option<String>,
 
     /// Threads of the CPU engine [default: all cores]
     #[arg(long, allow_negative_numbers = true)]
@@ -23,7 +30,7 @@ pub(super) struct EngineFlags {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum EngineChoice {
-    /// The best there is
+    /// A GPU where there is one, else the processor
     Auto,
     /// A GPU
     Gpu,
@@ -38,23 +45,93 @@ enum PrecisionChoice {
 }
 
 impl EngineFlags {
-    /// The precision asked for, if any.
-    pub(super) fn precision(&self) -> Option<Precision> {
-        self.precision.map(|choice| match choice {
-            PrecisionChoice::F32 => Precision::F32,
-            PrecisionChoice::F64 => Precision::F64,
-        })
+    /// The engine, in f32 unless another precision is asked for.
+    ///
+    /// # Errors
+    /// Flags that contradict each other, no GPU where one is asked for.
+    pub(super) fn build(&self, quiet: bool) -> Result<Box<dyn Engine>> {
+        match self.asks_for_gpu()? {
+            true => self.gpu(),
+            false if self.engine == EngineChoice::Auto && !self.asks_for_f64() => self.automatic(quiet),
+            false => self.cpu(),
+        }
     }
 
-    /// The engine, in f32 unless another precision is asked for.
-    pub(super) fn build(&self) -> Result<Box<dyn Engine>> {
-        match self.engine {
-            EngineChoice::Gpu => {
-                Err(Error::usage("--engine gpu: this version computes on the CPU only, use cpu or auto"))
-            }
-            EngineChoice::Auto | EngineChoice::Cpu => {
-                Ok(Box::new(CpuEngine::new(self.threads, self.precision().unwrap_or(Precision::F32))?))
+    /// The engine for tracing; `None` for the f64 reference, which is what traces by default.
+    ///
+    /// # Errors
+    /// Those of [`EngineFlags::build`].
+    pub(super) fn build_for_trace(&self, quiet: bool) -> Result<Option<Box<dyn Engine>>> {
+        if self.asks_for_gpu()? || self.precision == Some(PrecisionChoice::F32) {
+            return self.build(quiet).map(Some);
+        }
+        // Its flags are checked all the same.
+        self.cpu().map(|_| None)
+    }
+
+    fn asks_for_f64(&self) -> bool {
+        self.precision == Some(PrecisionChoice::F64)
+    }
+
+    /// Whether the flags name a GPU.
+    fn asks_for_gpu(&self) -> Result<bool> {
+        let asks = self.engine == EngineChoice::Gpu || self.adapter.is_some();
+        if !asks {
+            return Ok(false);
+        }
+        if self.engine == EngineChoice::Cpu {
+            return Err(Error::usage("--adapter chooses a GPU: leave it out, or use --engine gpu"));
+        }
+        if self.asks_for_f64() {
+            return Err(Error::usage("--precision f64: GPUs compute in f32 here, use --engine cpu"));
+        }
+        if self.threads.is_some() {
+            return Err(Error::usage("--threads is about the CPU engine: leave it out, or use --engine cpu"));
+        }
+        Ok(true)
+    }
+
+    fn cpu(&self) -> Result<Box<dyn Engine>> {
+        let precision = if self.asks_for_f64() { Precision::F64 } else { Precision::F32 };
+        Ok(Box::new(CpuEngine::new(self.threads, precision)?))
+    }
+
+    #[cfg(feature = "gpu")]
+    fn gpu(&self) -> Result<Box<dyn Engine>> {
+        let choice = match self.adapter.as_deref() {
+            None => AdapterChoice::Best,
+            Some("all") => AdapterChoice::All,
+            Some(number) => AdapterChoice::Number(number.parse().map_err(|_| {
+                Error::usage(format!("--adapter {number}: give a number that linregions devices shows, or all"))
+            })?),
+        };
+        Ok(Box::new(GpuEngine::new(choice)?))
+    }
+
+    /// A real GPU where there is one that works, else the processor.
+    #[cfg(feature = "gpu")]
+    fn automatic(&self, quiet: bool) -> Result<Box<dyn Engine>> {
+        // Whoever counts threads means the processor.
+        let number = if self.threads.is_none() { automatic(&adapters()) } else { None };
+        match number.map(|number| GpuEngine::new(AdapterChoice::Number(number))) {
+            None => self.cpu(),
+            Some(Ok(engine)) => Ok(Box::new(engine)),
+            Some(Err(error)) => {
+                if !quiet {
+                    complain(format_args!("warning: the CPU computes, because the GPU does not: {error}"));
+                }
+                self.cpu()
             }
         }
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn gpu(&self) -> Result<Box<dyn Engine>> {
+        Err(super::no_gpu_support("--engine gpu"))
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn automatic(&self, _: bool) -> Result<Box<dyn Engine>> {
+        self.cpu()
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct EstimateArgs {
 
 pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
     let plan = Plan::from_flags(&args.ensemble)?;
-    let engine = args.engine.build()?;
+    let engine = args.engine.build(args.quiet)?;
     // Before any output is opened and any path is drawn.
     plan.check_memory(engine.as_ref())?;
     let summary = args.csv.as_deref().map(OutputFile::create).transpose()?;

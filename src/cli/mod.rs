@@ -1,5 +1,7 @@
 //! The command line: flags, terminal output and exit codes.
 
+#[cfg(feature = "gpu")]
+mod devices;
 mod engine;
 mod estimate;
 mod table;
@@ -28,6 +30,12 @@ enum Command {
     Estimate(estimate::EstimateArgs),
     /// Find every boundary of one given network along given paths
     Trace(trace::TraceArgs),
+    /// Show the GPUs, and which one --engine auto takes
+    #[cfg(feature = "gpu")]
+    Devices(devices::DevicesArgs),
+    /// Show the GPUs (this build has no support for them)
+    #[cfg(not(feature = "gpu"))]
+    Devices,
 }
 
 /// How a result is printed.
@@ -69,6 +77,10 @@ fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Estimate(args) => estimate::run(&args, &STOP),
         Command::Trace(args) => trace::run(&args, &STOP),
+        #[cfg(feature = "gpu")]
+        Command::Devices(args) => devices::run(&args),
+        #[cfg(not(feature = "gpu"))]
+        Command::Devices => Err(no_gpu_support("devices")),
     }
 }
 
@@ -104,6 +116,12 @@ fn print(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::failed(format!("standard output: {e}"))),
         _ => Ok(()),
     }
+}
+
+/// The error of asking a build without the `gpu` feature for a GPU.
+#[cfg(not(feature = "gpu"))]
+fn no_gpu_support(what: &str) -> Error {
+    Error::usage(format!("{what}: this build has no GPU support, build it with the feature gpu"))
 }
 
 /// The error of a run that the user ended.

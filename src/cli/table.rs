@@ -2,7 +2,10 @@
 
 use std::io::{Result, Write};
 
+use serde::Serialize;
+
 use crate::experiment::{Estimate, Plan, SummaryRow};
+use crate::files::csv_write_error;
 use crate::network::BiasLaw;
 use crate::stats::Quantity;
 use crate::theory::density::LayerBound;
@@ -22,6 +25,36 @@ pub(super) fn columns(out: &mut dyn Write, rows: &[Vec<String>]) -> Result<()> {
     Ok(())
 }
 
+/// Prints rows as CSV.
+pub(super) fn csv_rows(out: &mut dyn Write, header: &[&str], rows: impl Iterator<Item = impl Serialize>) -> Result<()> {
+    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+    csv.write_record(header).map_err(csv_write_error)?;
+    for row in rows {
+        csv.serialize(row).map_err(csv_write_error)?;
+    }
+    csv.flush()
+}
+
+/// Prints rows as a JSON list of objects.
+pub(super) fn json<T: Serialize>(mut out: &mut dyn Write, rows: &[T]) -> Result<()> {
+    serde_json::to_writer_pretty(&mut out, rows)?;
+    writeln!(out)
+}
+
+/// The fields of rows as text, below their names.
+pub(super) fn text(header: &[&str], rows: impl Iterator<Item = impl Serialize>) -> Result<Vec<Vec<String>>> {
+    let mut table = vec![header.iter().map(|&name| name.to_owned()).collect()];
+    for row in rows {
+        let value = serde_json::to_value(row)?;
+        let field = |name: &&str| match &value[*name] {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        table.push(header.iter().map(field).collect());
+    }
+    Ok(table)
+}
+
 /// The result of `estimate`.
 pub(super) fn estimate(out: &mut dyn Write, plan: &Plan, estimate: &Estimate, rows: &[SummaryRow]) -> Result<()> {
     let row = &rows[0];
@@ -30,10 +63,14 @@ pub(super) fn estimate(out: &mut dyn Write, plan: &Plan, estimate: &Estimate, ro
     writeln!(out, "{} {}, weights {}, bias {}", row.architecture, row.activation, row.weights, row.bias)?;
     let start = row.start.as_ref().map_or(String::new(), |start| format!(" from {start}"));
     writeln!(out, "path: {}{start}{length}", row.path)?;
+    let engine = match row.engine.as_str() {
+        "gpu" => format!("gpu ({})", row.adapter),
+        engine => engine.to_owned(),
+    };
     writeln!(
         out,
         "{}{grid}, {} networks x {} paths, seed {}, {} {}, {:.2} s\n",
-        row.method, row.networks, row.paths_per_network, row.seed, row.engine, row.precision, estimate.wall_seconds
+        row.method, row.networks, row.paths_per_network, row.seed, engine, row.precision, estimate.wall_seconds
     )?;
     let confidence = format!("{} % interval", row.confidence * 100.0);
     let header = ["quantity", "layer", "density", "std error", &confidence, "upper bound", "ratio", "infinite width"];

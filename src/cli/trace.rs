@@ -9,9 +9,7 @@ use serde::Serialize;
 
 use super::engine::EngineFlags;
 use super::{Format, interrupted, print, table};
-use crate::engine::Precision;
 use crate::error::{Error, Result};
-use crate::files::csv_write_error;
 use crate::memory;
 use crate::network::{Activation, Network};
 use crate::path::{NamedPath, Path, PathLaw, RandomPath, StartLaw, read_paths};
@@ -86,9 +84,9 @@ pub(super) fn run(args: &TraceArgs, stop: &AtomicBool) -> Result<()> {
     } else {
         let rows = || paths.iter().zip(&traces).flat_map(|(path, trace)| CrossingRow::of_trace(path, trace));
         print(|out| match args.format.unwrap_or(Format::Csv) {
-            Format::Csv => csv_rows(out, &CROSSING_COLUMNS, rows()),
-            Format::Json => json(out, &rows().collect::<Vec<_>>()),
-            Format::Table => table::columns(out, &table_rows(&CROSSING_COLUMNS, rows())?),
+            Format::Csv => table::csv_rows(out, &CROSSING_COLUMNS, rows()),
+            Format::Json => table::json(out, &rows().collect::<Vec<_>>()),
+            Format::Table => table::columns(out, &table::text(&CROSSING_COLUMNS, rows())?),
         })
     }
 }
@@ -121,14 +119,13 @@ fn paths(args: &TraceArgs, dim: usize) -> Result<Vec<NamedPath>> {
     (0..n).map(named).collect()
 }
 
-/// Traces with the f64 reference, or with the engine where a precision is asked for that the reference does not have.
+/// Traces with the f64 reference, or with an engine where the flags ask for one.
 fn trace_all(args: &TraceArgs, network: &Network, paths: &[NamedPath], stop: &AtomicBool) -> Result<Vec<Trace>> {
-    let engine = args.engine.build()?;
-    let by_engine = args.engine.precision() == Some(Precision::F32);
+    let engine = args.engine.build_for_trace(args.quiet)?;
     let mut traces = Vec::with_capacity(paths.len());
     for batch in paths.chunks(BATCH) {
         let batch: Vec<&Path> = batch.iter().map(|named| &named.path).collect();
-        if by_engine {
+        if let Some(engine) = &engine {
             traces.extend(engine.trace(network, &batch, stop)?);
         } else {
             let wanted = batch.iter().take_while(|_| !stop.load(Ordering::Relaxed));
@@ -196,36 +193,8 @@ impl CrossingRow {
 
 fn summary(out: &mut dyn Write, rows: &[SummaryRow], format: Format) -> std::io::Result<()> {
     match format {
-        Format::Table => table::columns(out, &table_rows(&SUMMARY_COLUMNS, rows.iter())?),
-        Format::Csv => csv_rows(out, &SUMMARY_COLUMNS, rows.iter()),
-        Format::Json => json(out, rows),
+        Format::Table => table::columns(out, &table::text(&SUMMARY_COLUMNS, rows.iter())?),
+        Format::Csv => table::csv_rows(out, &SUMMARY_COLUMNS, rows.iter()),
+        Format::Json => table::json(out, rows),
     }
-}
-
-fn csv_rows(out: &mut dyn Write, header: &[&str], rows: impl Iterator<Item = impl Serialize>) -> std::io::Result<()> {
-    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-    csv.write_record(header).map_err(csv_write_error)?;
-    for row in rows {
-        csv.serialize(row).map_err(csv_write_error)?;
-    }
-    csv.flush()
-}
-
-fn json<T: Serialize>(mut out: &mut dyn Write, rows: &[T]) -> std::io::Result<()> {
-    serde_json::to_writer_pretty(&mut out, rows)?;
-    writeln!(out)
-}
-
-/// The fields of rows as text, below their names.
-fn table_rows(header: &[&str], rows: impl Iterator<Item = impl Serialize>) -> std::io::Result<Vec<Vec<String>>> {
-    let mut table = vec![header.iter().map(|&name| name.to_owned()).collect()];
-    for row in rows {
-        let value = serde_json::to_value(row)?;
-        let field = |name: &&str| match &value[*name] {
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        table.push(header.iter().map(field).collect());
-    }
-    Ok(table)
 }

@@ -1,6 +1,8 @@
 //! The seam between what is computed and what computes it.
 
 pub mod cpu;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;

@@ -82,6 +82,11 @@ impl Activation {
         Self::spline("relu", vec![0.0], vec![0.0, 1.0], [0.0; 2]).expect("valid")
     }
 
+    /// `z` itself.
+    pub fn identity() -> Self {
+        Self::spline("identity", Vec::new(), vec![1.0], [0.0; 2]).expect("valid")
+    }
+
     /// Number of pieces, the activation complexity kappa.
     pub fn kappa(&self) -> usize {
         self.pieces.slopes.len()
@@ -180,7 +185,7 @@ impl FromStr for Activation {
                 lambda if lambda > 0.0 => spline(&[-lambda, lambda], &[1.0, 0.0, 1.0]),
                 _ => Err(Error::usage(format!("the threshold of '{text}' must be positive"))),
             },
-            "identity" => spline(&[], &[1.0]),
+            "identity" => Ok(Self::identity()),
             "spline" => match parameter {
                 Some(file) if !file.is_empty() => Self::read_spline(Path::new(file)),
                 _ => Err(Error::usage("spline needs a file: spline:FILE")),

@@ -51,6 +51,18 @@ impl RandomNetwork {
         self.seed
     }
 
+    /// The table of the weights' law.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn weight_table(&self) -> &QuantileTable {
+        &self.weight_table
+    }
+
+    /// The table of the biases' law, unless they are all zero.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn bias_table(&self) -> Option<&QuantileTable> {
+        self.bias_table.as_deref()
+    }
+
     /// Draws layer `layer` (the read-out comes after the last hidden one) of network `draw` into `out`.
     pub fn draw_layer(&self, draw: u64, layer: usize, out: &mut AffineWeights<f32>) {
         let affine = self.architecture.affine_map(layer);

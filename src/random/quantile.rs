@@ -159,6 +159,12 @@ impl QuantileTable {
         self.log2_unit
     }
 
+    /// Its entries: for each octave and cell the value at the cell's small-probability end (low half) and the fall over the cell.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn entries(&self) -> &[u64] {
+        &*self.entries
+    }
+
     /// The factor that turns units into values of standard deviation `std`.
     pub fn scale(&self, std: f64) -> f32 {
         std as f32 * f32::from_bits((127 - self.log2_unit as u32) << 23)

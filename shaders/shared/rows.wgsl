@@ -1,0 +1,69 @@
+// What is known of rows, the vertices of a path.
+
+// Flags of a row.
+// A unit of some layer changes piece there.
+const BOUNDARY: u32 = 1u;
+// It is at the same point as the row before.
+const COINCIDENT: u32 = 2u;
+// Some layer is constant between the row before and this one.
+const DEAD: u32 = 4u;
+
+// The crossings between a row and the next: a group of entries, and how many new rows they make.
+struct Interval {
+    first_entry: u32,
+    n_entries: u32,
+    n_new: u32,
+    // Where the row itself goes among the rows after insertion.
+    new_row: u32,
+}
+
+// One crossing.
+struct Entry {
+    // Of the interval after `row`; negative for a crossing at `row` itself.
+    fraction: f32,
+    row: u32,
+    // unit * n_breakpoints + breakpoint, and RISING.
+    crossing: u32,
+    // Whether it is the first among those with its fraction.
+    leads: u32,
+}
+
+const RISING: u32 = 0x80000000u;
+
+// Where a row after insertion comes from: a row before it, or a fraction of the interval after that row.
+struct Source {
+    // The row, and NEW for a fraction of the interval.
+    row: u32,
+    fraction: f32,
+    // The crossing that made it, or NO_CROSSING.
+    crossing: u32,
+}
+
+const NEW: u32 = 0x80000000u;
+const NO_CROSSING: u32 = 0xffffffffu;
+
+// The start of a path's results: FAILED is the number of layers from the first that left the range of f32 to the last,
+// NEEDED the rows that it had no room for; the crossings of each layer come after them.
+const FAILED: u32 = 0u;
+const NEEDED: u32 = 1u;
+const BOUNDARIES: u32 = 2u;
+const KNOTS: u32 = 3u;
+const CROSSINGS: u32 = 4u;
+
+fn result(path: u32, what: u32) -> u32 {
+    return path * (CROSSINGS + step.n_layers) + what;
+}
+
+// Whether a value is a number of at most a quarter of the largest, so that differences are finite. By its bits: comparisons with NaN
+// are not reliable.
+fn in_range(z: f32) -> bool {
+    return (bitcast<u32>(z) & 0x7fffffffu) < 0x7e7fffffu;
+}
+
+fn straddles(a: f32, b: f32, tau: f32) -> bool {
+    return (a < tau && tau < b) || (b < tau && tau < a);
+}
+
+fn crossing_fraction(a: f32, b: f32, tau: f32) -> f32 {
+    return (tau - a) / (b - a);
+}

@@ -1,0 +1,37 @@
+// What a stage knows of the step it takes; the same struct is in src/engine/gpu/step.rs.
+struct Step {
+    // Paths in the batch; those of one network are neighbours.
+    n_paths: u32,
+    paths_per_network: u32,
+    // Rows that a path has room for, before and after the stage.
+    rows_in: u32,
+    rows_out: u32,
+    // Width of the rows that the affine stage reads, and of all others.
+    inputs: u32,
+    units: u32,
+    // Of the activation in `pieces`.
+    n_breakpoints: u32,
+    layer: u32,
+    n_layers: u32,
+    // First row of the affine stage, and its range of inputs: long dispatches are split.
+    row_base: u32,
+    input_base: u32,
+    input_end: u32,
+    // First grid point and number of grid points of a pass over the grid.
+    grid_base: u32,
+    grid_points: u32,
+    // Where a layer's sides begin among those of a path, and how many a path has.
+    side_base: u32,
+    n_sides: u32,
+    // Whether the rows after insertion are needed themselves, not only their flags.
+    keeps_rows: u32,
+}
+
+@group(0) @binding(0) var<uniform> step: Step;
+
+const LANES: u32 = 64u;
+
+// Rows beyond the limit of one dimension of workgroups go to the second; paths are the third.
+fn group_index(group: vec3<u32>, groups: vec3<u32>) -> u32 {
+    return group.y * groups.x + group.x;
+}

@@ -1,0 +1,257 @@
+//! One device at work: batches of the right size, one after the other, and what to do when one does not succeed.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use wgpu::{Adapter, Limits};
+
+use super::adapter::AdapterSummary;
+use super::batch::{Batch, LayerLog, Outcome};
+use super::device::{Device, Fault};
+use super::inputs::{Inputs, Job};
+use super::plan::{DeviceLimits, Plan};
+use super::tuning::Tuning;
+use crate::engine::{Method, PathCounts};
+use crate::error::{Error, Result};
+
+/// Bytes of all buffers together, on devices that share the host's memory and gain nothing from large batches, and on others.
+const SOFTWARE_MEMORY: u64 = 1 << 28;
+const DEVICE_MEMORY: u64 = 1 << 30;
+
+/// Batches on less memory than this are not worth trying.
+const MIN_MEMORY: u64 = 1 << 20;
+
+/// How a device is used.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Options {
+    /// Limits to ask for instead of all that the device has.
+    pub(super) limits: Option<Limits>,
+    /// Bytes of all buffers together.
+    pub(super) memory: Option<u64>,
+    /// Rows that a path has room for at first, instead of a guess.
+    pub(super) rows: Option<usize>,
+}
+
+/// Why there is no result.
+pub(super) enum Halt {
+    Error(Error),
+    Stopped,
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// One device with what it has learned about the job at hand.
+pub(super) struct Lane {
+    adapter: Adapter,
+    summary: AdapterSummary,
+    options: Options,
+    memory: u64,
+    device: Device,
+    batch: Option<Batch>,
+    tuning: Option<Tuning>,
+}
+
+impl Lane {
+    /// Opens a device.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub(super) fn open(adapter: Adapter, summary: AdapterSummary, options: Options) -> Result<Self> {
+        let usual = if summary.is_software() { SOFTWARE_MEMORY } else { DEVICE_MEMORY };
+        let memory = options.memory.unwrap_or(usual);
+        let device = Device::open(&adapter, options.limits.clone());
+        let device = device.map_err(|fault| failure(&summary, memory, fault))?;
+        Ok(Self { adapter, summary, options, memory, device, batch: None, tuning: None })
+    }
+
+    /// The device.
+    pub(super) fn summary(&self) -> &AdapterSummary {
+        &self.summary
+    }
+
+    /// Bytes of all its buffers together.
+    pub(super) fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    fn limits(&self) -> DeviceLimits {
+        self.device.limits(self.memory)
+    }
+
+    fn tuning(&mut self, job: &Job, method: Method) -> Result<&mut Tuning> {
+        let name = job.name(method);
+        if self.tuning.as_ref().is_none_or(|tuning| tuning.job() != name) {
+            let limits = self.limits();
+            self.tuning = Some(Tuning::new(name, job.architecture(), method, self.options.rows, &limits)?);
+        }
+        Ok(self.tuning.as_mut().expect("it was just set"))
+    }
+
+    /// A plan for some of `networks` networks with paths of up to `n_vertices` vertices.
+    ///
+    /// # Errors
+    /// If a single path does not fit.
+    pub(super) fn plan(&mut self, job: &Job, method: Method, networks: usize, n_vertices: usize) -> Result<Plan> {
+        let limits = self.limits();
+        let what = format!("architecture {} on {}", job.architecture(), self.summary.name);
+        let tuning = self.tuning(job, method)?;
+        tuning.admit(n_vertices);
+        Plan::fit(tuning.shape(), networks, job.paths_per_network(), &limits, tuning.work(), &what)
+    }
+
+    /// Counts on all paths of these draws; one list per draw.
+    ///
+    /// # Errors
+    /// Names the draw and layer that failed.
+    pub(super) fn count(
+        &mut self,
+        job: &Job,
+        method: Method,
+        draws: &[u64],
+        stop: &AtomicBool,
+    ) -> Result<Vec<Vec<PathCounts>>, Halt> {
+        let paths_per_network = job.paths_per_network();
+        let mut counts: Vec<Vec<PathCounts>> = draws.iter().map(|_| Vec::new()).collect();
+        let (mut n_vertices, mut losses) = (1, 0);
+        loop {
+            let todo: Vec<usize> = (0..draws.len()).filter(|&ix| counts[ix].len() < paths_per_network).collect();
+            let Some(&first) = todo.first() else { return Ok(counts) };
+            let plan = self.plan(job, method, todo.len(), n_vertices)?;
+            let now = &todo[..plan.networks];
+            // A network whose paths do not fit together is counted in parts.
+            let done = counts[first].len();
+            let paths = done..paths_per_network.min(done + plan.paths);
+            let batch_draws: Vec<u64> = now.iter().map(|&ix| draws[ix]).collect();
+            let inputs = job.inputs(&batch_draws, paths.start as u64..paths.end as u64, method)?;
+            if inputs.most_vertices() > plan.shape.rows[0] {
+                n_vertices = inputs.most_vertices();
+                continue;
+            }
+            let outcomes = match self.attempt(job, plan, &inputs, stop) {
+                Ok(Some(outcomes)) => outcomes,
+                Ok(None) => return Err(Halt::Stopped),
+                Err(fault) => {
+                    self.recover(fault, &mut losses, inputs.paths.len())?;
+                    continue;
+                }
+            };
+            losses = 0;
+            self.tuning(job, method)?.learn(&outcomes);
+            let of_networks = outcomes.chunks_exact(paths.len()).zip(inputs.paths.chunks_exact(paths.len()));
+            for ((outcomes, paths_drawn), &ix) in of_networks.zip(now) {
+                if outcomes.iter().any(|outcome| outcome.needed.is_some()) {
+                    continue;
+                }
+                for (outcome, path_ix) in outcomes.iter().zip(paths.clone()) {
+                    if let Some(layer) = outcome.failed_layer {
+                        return Err(overflow(&job.place(draws[ix], path_ix as u64), layer).into());
+                    }
+                }
+                let of_path = outcomes.iter().zip(paths_drawn);
+                counts[ix].extend(of_path.map(|(outcome, path)| outcome.counts(path.length(), method)));
+            }
+        }
+    }
+
+    /// What every layer found on every path of a given network, and the outcomes. `None` if asked to stop.
+    ///
+    /// # Errors
+    /// Names the path and layer that failed.
+    pub(super) fn log(&mut self, job: &Job, path_ix: u64, stop: &AtomicBool) -> Result<Vec<LayerLog>, Halt> {
+        let inputs = job.inputs(&[0], path_ix..path_ix + 1, Method::Exact)?;
+        let mut losses = 0;
+        loop {
+            let mut plan = self.plan(job, Method::Exact, 1, inputs.most_vertices())?;
+            plan.paths = 1;
+            let logged = self.prepare(job, plan).and_then(|(device, batch)| batch.log(device, job, &inputs, stop));
+            let (outcome, log) = match logged {
+                Ok(Some(logged)) => logged,
+                Ok(None) => return Err(Halt::Stopped),
+                Err(fault) => {
+                    self.recover(fault, &mut losses, 1)?;
+                    continue;
+                }
+            };
+            losses = 0;
+            self.tuning(job, Method::Exact)?.learn(std::slice::from_ref(&outcome));
+            match outcome.failed_layer {
+                Some(layer) => return Err(overflow(&job.place(0, path_ix), layer).into()),
+                None if outcome.needed.is_none() => return Ok(log),
+                None => {}
+            }
+        }
+    }
+
+    /// The device, with a batch that has room for a plan.
+    fn prepare(&mut self, job: &Job, plan: Plan) -> Result<(&Device, &mut Batch), Fault> {
+        let name = self.tuning.as_ref().map(Tuning::job);
+        let fits = |batch: &Batch| batch.plan.covers(&plan) && Some(batch.job()) == name;
+        if !self.batch.as_ref().is_some_and(fits) {
+            // Its memory first.
+            self.batch = None;
+            self.batch = Some(Batch::new(&self.device, plan, job, name.unwrap_or_default())?);
+        }
+        Ok((&self.device, self.batch.as_mut().expect("it was just made")))
+    }
+
+    /// Runs a batch once. `None` if asked to stop.
+    fn attempt(
+        &mut self,
+        job: &Job,
+        plan: Plan,
+        inputs: &Inputs,
+        stop: &AtomicBool,
+    ) -> Result<Option<Vec<Outcome>>, Fault> {
+        let (device, batch) = self.prepare(job, plan)?;
+        let start = Instant::now();
+        let outcomes = batch.count(device, job, inputs, stop)?;
+        let is_full = inputs.paths.len() == batch.plan.n_paths();
+        if let Some(tuning) = &mut self.tuning {
+            tuning.pace(start.elapsed(), is_full);
+        }
+        Ok(outcomes)
+    }
+
+    /// Makes another attempt possible: a lost device is opened again, once; with too little memory, batches are halved.
+    fn recover(&mut self, fault: Fault, losses: &mut usize, n_paths: usize) -> Result<()> {
+        self.batch = None;
+        match fault {
+            Fault::Lost(_) if *losses == 0 => *losses += 1,
+            Fault::Memory if n_paths > 1 && self.memory / 2 >= MIN_MEMORY => {
+                // Half of what was used, which may be less than what was allowed.
+                self.memory /= 2;
+                return Ok(());
+            }
+            fault => return Err(failure(&self.summary, self.memory, fault)),
+        }
+        let device = Device::open(&self.adapter, self.options.limits.clone());
+        self.device = device.map_err(|fault| failure(&self.summary, self.memory, fault))?;
+        Ok(())
+    }
+
+    /// Ends the device, as a driver's reset would.
+    #[cfg(test)]
+    pub(super) fn destroy_device(&self) {
+        self.device.destroy();
+    }
+}
+
+fn failure(summary: &AdapterSummary, memory: u64, fault: Fault) -> Error {
+    let name = &summary.name;
+    Error::failed(match fault {
+        Fault::Memory => format!("{name}: out of memory, even for batches of {} MiB: use --engine cpu", memory >> 20),
+        Fault::Lost(reason) => format!("{name}: the device was lost twice ({}): use --engine cpu", reason.trim()),
+        Fault::Other(message) => format!("{name}: {message}"),
+    })
+}
+
+fn overflow(place: &str, layer: usize) -> Error {
+    Error::failed(format!(
+        "{place}, layer {}: a pre-activation exceeds the range of f32: try --engine cpu --precision f64, or smaller weights or inputs",
+        layer + 1
+    ))
+}

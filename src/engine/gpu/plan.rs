@@ -1,0 +1,402 @@
+//! What fits on a device: pure arithmetic, without one.
+
+use crate::engine::Method;
+use crate::error::{Error, Result};
+use crate::network::Architecture;
+
+/// Loop iterations of one invocation stay below this. A software device of wide use (Mesa 22's) silently stops at 65,535.
+pub(super) const MAX_ITERATIONS: usize = 50_000;
+
+/// Rows and units of a tile of the affine stage.
+pub(super) const TILE: usize = 64;
+
+/// Invocations of a workgroup.
+pub(super) const LANES: usize = 64;
+
+/// What a device can do, as far as plans depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DeviceLimits {
+    /// Bytes of one buffer as a stage sees it.
+    pub(super) binding: u64,
+    /// Workgroups in one dimension.
+    pub(super) groups: u32,
+    /// Bytes of all buffers together.
+    pub(super) memory: u64,
+}
+
+/// One hidden layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LayerShape {
+    pub(super) inputs: usize,
+    pub(super) units: usize,
+    pub(super) n_breakpoints: usize,
+}
+
+/// What one path needs: the network's layers, and the rows it has room for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) layers: Vec<LayerShape>,
+    /// Exact: rows before the first layer, then after the insertion of each. Sampled: vertices, then grid points of a pass.
+    pub(super) rows: Vec<usize>,
+    /// Grid points, for the sampled method.
+    pub(super) grid: Option<usize>,
+}
+
+/// How many networks and paths of each are computed together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) shape: Shape,
+    pub(super) networks: usize,
+    /// Paths of each network; fewer than there are only if `networks` is 1.
+    pub(super) paths: usize,
+    /// Workgroups that the device takes in one dimension.
+    pub(super) max_groups: u32,
+}
+
+/// Bytes of the buffers of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sizes {
+    pub(super) draws: u64,
+    pub(super) weights: u64,
+    pub(super) points: u64,
+    /// Activations' side of the ping-pong: rows after insertion.
+    pub(super) x: u64,
+    /// Pre-activations' side.
+    pub(super) z: u64,
+    pub(super) n_rows: u64,
+    pub(super) intervals: u64,
+    pub(super) entries: u64,
+    pub(super) sources: u64,
+    pub(super) flags: u64,
+    pub(super) results: u64,
+    pub(super) vertices: u64,
+    pub(super) sides: u64,
+}
+
+impl Sizes {
+    fn all(&self) -> [(&'static str, u64); 13] {
+        [
+            ("draws", self.draws),
+            ("weights", self.weights),
+            ("points", self.points),
+            ("rows", self.x),
+            ("pre-activations", self.z),
+            ("row counts", self.n_rows),
+            ("intervals", self.intervals),
+            ("crossings", self.entries),
+            ("sources", self.sources),
+            ("flags", self.flags),
+            ("results", self.results),
+            ("vertices", self.vertices),
+            ("sides", self.sides),
+        ]
+    }
+
+    /// The largest buffer.
+    fn largest(&self) -> (&'static str, u64) {
+        self.all().into_iter().max_by_key(|(_, bytes)| *bytes).expect("there are buffers")
+    }
+
+    /// All of them; some are there twice or once per layer.
+    pub(super) fn total(&self, n_levels: usize) -> u64 {
+        let once: u64 = self.all().iter().map(|(_, bytes)| bytes).sum();
+        once + self.flags + self.results + self.n_rows * (2 * n_levels) as u64
+    }
+}
+
+impl Shape {
+    /// The shape of an ensemble's or network's paths of at most `n_vertices` vertices, with a first guess at their rows.
+    ///
+    /// # Errors
+    /// A layer that the stages cannot handle in one go.
+    pub(super) fn new(
+        architecture: &Architecture,
+        method: Method,
+        n_vertices: usize,
+        limits: &DeviceLimits,
+    ) -> Result<Self> {
+        let layers = architecture.layers().iter().map(|layer| LayerShape {
+            inputs: layer.affine.inputs(),
+            units: layer.affine.units(),
+            n_breakpoints: layer.activation.pieces().breakpoints.len(),
+        });
+        let layers: Vec<LayerShape> = layers.collect();
+        for (l, layer) in layers.iter().enumerate() {
+            let together = layer.units * layer.n_breakpoints;
+            let per_lane = layer.units.div_ceil(LANES) * (3 * layer.n_breakpoints + 1);
+            if together > MAX_ITERATIONS || per_lane > MAX_ITERATIONS {
+                return Err(Error::usage(format!(
+                    "architecture {architecture}, layer {}: its units have {together} breakpoints together, the GPU engine takes \
+                     {MAX_ITERATIONS}: use --engine cpu",
+                    l + 1
+                )));
+            }
+        }
+        let (rows, grid) = match method {
+            Method::Exact => {
+                let mut rows = vec![n_vertices];
+                for layer in &layers {
+                    let before = rows[rows.len() - 1];
+                    // A unit crosses a breakpoint on some edges: a third of units is typical of a segment.
+                    let crossings = layer.units * layer.n_breakpoints * n_vertices.min(8) / 4;
+                    rows.push(before + crossings.clamp(14, 1 << 20));
+                }
+                (rows, None)
+            }
+            Method::Sampled { grid } => (vec![n_vertices, Self::pass(&layers, grid, limits)], Some(grid)),
+        };
+        Ok(Self { layers, rows, grid })
+    }
+
+    /// Grid points of one pass.
+    fn pass(layers: &[LayerShape], grid: usize, limits: &DeviceLimits) -> usize {
+        const TYPICAL: usize = 1 << 14;
+        let look_back = |l: &LayerShape| MAX_ITERATIONS / (l.units.div_ceil(LANES) * (l.n_breakpoints + 1));
+        let by_loops = layers.iter().map(look_back).min().unwrap_or(TYPICAL);
+        let widest = layers.iter().map(|l| l.units).max().unwrap_or(1);
+        let by_memory = (limits.binding.min(limits.memory / 4) / (4 * widest as u64)) as usize;
+        grid.min(TYPICAL).min(by_loops).min(by_memory).max(1)
+    }
+
+    /// Rows that come into a layer.
+    pub(super) fn rows_in(&self, layer: usize) -> usize {
+        if self.grid.is_some() { self.rows[layer.min(1)] } else { self.rows[layer] }
+    }
+
+    /// Rows after a layer's insertion.
+    pub(super) fn rows_out(&self, layer: usize) -> usize {
+        if self.grid.is_some() { self.rows[1] } else { self.rows[layer + 1] }
+    }
+
+    /// Sides that a path has to remember: one for every breakpoint of every unit.
+    pub(super) fn n_sides(&self) -> usize {
+        self.layers.iter().map(|l| l.units * l.n_breakpoints).sum()
+    }
+
+    /// Floating-point operations of the affine stages on one full path.
+    pub(super) fn work(&self) -> f64 {
+        let passes = self.grid.map_or(1, |grid| grid.div_ceil(self.rows[1]));
+        let rows = |l: usize| if l == 0 { self.rows[0] } else { self.rows_in(l) * passes };
+        let layer = |(l, s): (usize, &LayerShape)| 2.0 * rows(l) as f64 * s.inputs as f64 * s.units as f64;
+        self.layers.iter().enumerate().map(layer).sum()
+    }
+
+    /// Bytes of the buffers for so many networks with so many paths each.
+    pub(super) fn sizes(&self, networks: usize, paths: usize) -> Sizes {
+        let word = |n: usize| 4 * n as u64;
+        let (networks, paths) = (networks as u64, (networks * paths) as u64);
+        let over_layers = |size: &dyn Fn(usize) -> usize| (0..self.layers.len()).map(size).max().unwrap_or(0);
+        let sampled = self.grid.is_some();
+        let rows_in = over_layers(&|l| self.rows_in(l));
+        let rows_out = over_layers(&|l| self.rows_out(l));
+        let z = over_layers(&|l| self.rows_in(l) * self.layers[l].units);
+        // Nothing is computed on the rows after the last layer.
+        let last = self.layers.len() - usize::from(!sampled);
+        let x = (0..last).map(|l| self.rows_out(l) * self.layers[l].units).max().unwrap_or(1);
+        let crossing_list = if sampled { 1 } else { rows_out };
+        Sizes {
+            draws: 8 * networks,
+            weights: networks * word(over_layers(&|l| (self.layers[l].inputs + 1) * self.layers[l].units)),
+            points: paths * word(self.rows[0] * self.layers[0].inputs),
+            x: paths * word(x),
+            z: paths * word(z),
+            n_rows: paths * 4,
+            intervals: paths * word(4 * if sampled { 1 } else { rows_in }),
+            entries: paths * word(4 * crossing_list),
+            sources: paths * word(3 * rows_out),
+            flags: paths * word(rows_in.max(rows_out)),
+            results: paths * word(super::step::RESULT_HEAD + self.layers.len()),
+            vertices: paths * word(3 * if sampled { self.rows[0] } else { 1 }),
+            sides: paths * word(if sampled { self.n_sides().max(1) } else { 1 }),
+        }
+    }
+}
+
+impl Plan {
+    /// As many of `networks` networks with `paths` paths each as fit on the device and make at most `work` floating-point operations.
+    ///
+    /// # Errors
+    /// If a single path does not fit: what it would need.
+    pub(super) fn fit(
+        shape: Shape,
+        networks: usize,
+        paths: usize,
+        limits: &DeviceLimits,
+        work: f64,
+        what: &str,
+    ) -> Result<Self> {
+        let fits = |networks: usize, paths: usize| {
+            let sizes = shape.sizes(networks, paths);
+            networks * paths <= limits.groups as usize
+                && sizes.largest().1 <= limits.binding
+                && sizes.total(shape.rows.len()) <= limits.memory
+        };
+        let by_work = ((work / shape.work().max(1.0)) as usize).max(1);
+        let (networks, paths) = if fits(1, paths) {
+            (most(networks.min(by_work.div_ceil(paths)), |n| fits(n, paths)), paths)
+        } else {
+            (1, most(paths, |p| fits(1, p)))
+        };
+        // The loop of one workgroup over all rows of a path.
+        const MAX_ROWS: usize = 5 << 18;
+        let rows = shape.rows.iter().copied().max().unwrap_or(0);
+        if paths == 0 || rows > MAX_ROWS {
+            let sizes = shape.sizes(1, 1);
+            let (name, bytes) = sizes.largest();
+            let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+            return Err(Error::usage(format!(
+                "{what}: one path with {rows} vertices needs {:.1} MiB on the device, {:.1} MiB for its {name}, but there are {:.0} MiB, \
+                 {:.0} MiB for one buffer, and at most {MAX_ROWS} vertices: use --engine cpu, shorter paths or narrower layers",
+                mib(sizes.total(shape.rows.len())),
+                mib(bytes),
+                mib(limits.memory),
+                mib(limits.binding)
+            )));
+        }
+        Ok(Self { shape, networks, paths, max_groups: limits.groups })
+    }
+
+    /// Whether a batch made for this plan has room for another plan's.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.shape == other.shape && self.paths == other.paths && self.networks >= other.networks
+    }
+
+    /// Number of paths in a batch.
+    pub(super) fn n_paths(&self) -> usize {
+        self.networks * self.paths
+    }
+
+    /// Bytes of its buffers.
+    pub(super) fn sizes(&self) -> Sizes {
+        self.shape.sizes(self.networks, self.paths)
+    }
+}
+
+/// The largest number up to `limit` for which `fits` holds; it holds for all below it.
+fn most(limit: usize, fits: impl Fn(usize) -> bool) -> usize {
+    let (mut yes, mut no) = (0, limit + 1);
+    while yes + 1 < no {
+        let middle = usize::midpoint(yes, no);
+        if fits(middle) { yes = middle } else { no = middle }
+    }
+    yes
+}
+
+/// Parts of a layer's inputs that one invocation of the affine stage can sum in its loops; `n_breakpoints` is that of the activation
+/// applied to them. Parts start at multiples of 16.
+pub(super) fn input_parts(inputs: usize, n_breakpoints: usize) -> Vec<(usize, usize)> {
+    const SLAB: usize = 16;
+    // Of a slab: loads with their activations, products.
+    let per_slab = 20 + SLAB * n_breakpoints + SLAB + SLAB + 1;
+    let part = (MAX_ITERATIONS / per_slab).max(1) * SLAB;
+    (0..inputs).step_by(part).map(|base| (base, inputs.min(base + part))).collect()
+}
+
+/// Dispatches over all rows of a batch that each make at most `work` floating-point operations: the first row of each, and its number
+/// of tiles.
+pub(super) fn row_parts(rows: usize, work_per_row: f64, work: f64) -> Vec<(usize, usize)> {
+    let tiles = rows.div_ceil(TILE);
+    let part = ((work / (work_per_row * TILE as f64)) as usize).clamp(1, u16::MAX as usize);
+    (0..tiles).step_by(part).map(|tile| (tile * TILE, part.min(tiles - tile))).collect()
+}
+
+/// The workgroups for `n` rows or blocks: in two dimensions where one, of `most` workgroups, is not enough.
+pub(super) fn groups(n: usize, most: u32) -> [u32; 2] {
+    let y = n.div_ceil(most as usize).max(1);
+    [n.div_ceil(y).max(1) as u32, y as u32]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Activation;
+
+    const LIMITS: DeviceLimits = DeviceLimits { binding: 1 << 27, groups: 65_535, memory: 1 << 30 };
+
+    fn shape(text: &str, method: Method, n_vertices: usize) -> Shape {
+        let architecture = Architecture::parse(text, Activation::relu(), 1).unwrap();
+        Shape::new(&architecture, method, n_vertices, &LIMITS).unwrap()
+    }
+
+    fn fit(shape: &Shape, networks: usize, paths: usize, limits: &DeviceLimits, work: f64) -> Result<Plan> {
+        Plan::fit(shape.clone(), networks, paths, limits, work, "here")
+    }
+
+    #[test]
+    fn plans_fill_the_device_and_no_more() {
+        for (text, method, vertices) in [
+            ("2-64x3", Method::Exact, 2),
+            ("784-512x3", Method::Exact, 2),
+            ("1-1", Method::Exact, 1),
+            ("3-7x12", Method::Sampled { grid: 1000 }, 9),
+            ("2-64x3", Method::Sampled { grid: 1_000_000_000 }, 2),
+        ] {
+            let shape = shape(text, method, vertices);
+            for paths in [1, 3, 1000] {
+                let plan = fit(&shape, 1_000_000, paths, &LIMITS, f64::INFINITY).unwrap();
+                let fits = |networks: usize, paths: usize| {
+                    let sizes = shape.sizes(networks, paths);
+                    sizes.all().iter().all(|(_, bytes)| *bytes <= LIMITS.binding)
+                        && sizes.total(shape.rows.len()) <= LIMITS.memory
+                        && networks * paths <= 65_535
+                };
+                let place = format!("{text} {method:?} {paths}: {plan:?}");
+                assert!(fits(plan.networks, plan.paths), "{place}");
+                if plan.paths == paths {
+                    assert!(!fits(plan.networks + 1, paths), "{place}");
+                } else {
+                    assert!(plan.networks == 1 && !fits(1, plan.paths + 1), "{place}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn work_bounds_a_batch_but_one_network_is_always_tried() {
+        let shape = shape("2-64x3", Method::Exact, 2);
+        assert_eq!(fit(&shape, 1000, 1, &LIMITS, 1.0).unwrap().networks, 1);
+        let plan = fit(&shape, 1000, 1, &LIMITS, 10.5 * shape.work()).unwrap();
+        assert_eq!((plan.networks, plan.paths), (10, 1));
+        assert_eq!(fit(&shape, 7, 2, &LIMITS, f64::INFINITY).unwrap().networks, 7);
+    }
+
+    #[test]
+    fn what_does_not_fit_alone_is_refused_with_its_size() {
+        let wide = shape("2-40000x2", Method::Exact, 2);
+        let error = fit(&wide, 1, 1, &LIMITS, 1.0).unwrap_err().to_string();
+        assert!(error.contains("here") && error.contains("weights") && error.contains("128 MiB"), "{error}");
+        let long = shape("2-1", Method::Exact, 2_000_000);
+        assert!(fit(&long, 1, 1, &LIMITS, 1.0).unwrap_err().to_string().contains("2000000 vertices"), "rows");
+        let architecture = Architecture::parse("1-60000", Activation::relu(), 1).unwrap();
+        let error = Shape::new(&architecture, Method::Exact, 2, &LIMITS).unwrap_err().to_string();
+        assert!(error.contains("60000 breakpoints") && error.contains("--engine cpu"), "{error}");
+    }
+
+    #[test]
+    fn loops_stay_short() {
+        for (inputs, n_breakpoints) in [(1, 0), (784, 1), (150_528, 0), (100_000, 7), (50, 10_000)] {
+            let parts = input_parts(inputs, n_breakpoints);
+            assert_eq!((parts[0].0, parts[parts.len() - 1].1), (0, inputs));
+            assert!(parts.windows(2).all(|w| w[0].1 == w[1].0 && w[1].0 % 16 == 0));
+            let longest = parts.iter().map(|(a, b)| (b - a).div_ceil(16)).max().unwrap();
+            assert!(longest == 1 || longest * (53 + 16 * n_breakpoints) <= MAX_ITERATIONS, "{inputs} {n_breakpoints}");
+        }
+        let shape = shape("2-4096", Method::Sampled { grid: 1_000_000 }, 2);
+        assert!(shape.rows[1] * 64 * 2 <= MAX_ITERATIONS, "{shape:?}");
+    }
+
+    #[test]
+    fn parts_and_groups_cover_every_row() {
+        for (rows, work) in [(1, 1.0), (64, 1e3), (65, 1e4), (100_000, 1e5), (5_000_000, 1e12)] {
+            let parts = row_parts(rows, 10.0, work);
+            assert_eq!(parts[0].0, 0);
+            assert!(parts.windows(2).all(|w| w[0].0 + w[0].1 * TILE == w[1].0));
+            let (first, tiles) = parts[parts.len() - 1];
+            assert!(first + tiles * TILE >= rows && tiles <= 65_535);
+        }
+        for n in [0, 1, 65_535, 65_536, 1_000_000, 100_000_000] {
+            let [x, y] = groups(n, LIMITS.groups);
+            assert!(x as usize * y as usize >= n && x <= 65_535 && y <= 65_535, "{n}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! See `shaders/affine.wgsl`.
+
+use super::wgsl;
+
+pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/pieces", "affine");

@@ -1,0 +1,106 @@
+//! What the host tells the stages: structs with the layout of those in `shaders/`.
+
+use bytemuck::{Pod, Zeroable};
+
+/// One step of the pipeline, see `shaders/shared/step.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub(super) struct Step {
+    pub(super) n_paths: u32,
+    pub(super) paths_per_network: u32,
+    pub(super) rows_in: u32,
+    pub(super) rows_out: u32,
+    pub(super) inputs: u32,
+    pub(super) units: u32,
+    pub(super) n_breakpoints: u32,
+    pub(super) layer: u32,
+    pub(super) n_layers: u32,
+    pub(super) row_base: u32,
+    pub(super) input_base: u32,
+    pub(super) input_end: u32,
+    pub(super) grid_base: u32,
+    pub(super) grid_points: u32,
+    pub(super) side_base: u32,
+    pub(super) n_sides: u32,
+    pub(super) keeps_rows: u32,
+}
+
+/// One tensor to draw, see `shaders/draw.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub(super) struct Draw {
+    pub(super) seed: [u32; 2],
+    pub(super) tensor: u32,
+    pub(super) n_elements: u32,
+    pub(super) stride: u32,
+    pub(super) base: u32,
+    pub(super) scale: f32,
+    pub(super) padding: u32,
+}
+
+/// The crossings between a row and the next, see `shaders/shared/rows.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub(super) struct Interval {
+    pub(super) first_entry: u32,
+    pub(super) n_entries: u32,
+    pub(super) n_new: u32,
+    pub(super) new_row: u32,
+}
+
+/// One crossing, see `shaders/shared/rows.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub(super) struct Entry {
+    pub(super) fraction: f32,
+    pub(super) row: u32,
+    pub(super) crossing: u32,
+    pub(super) leads: u32,
+}
+
+/// Where a row comes from, see `shaders/shared/rows.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub(super) struct Source {
+    pub(super) row: u32,
+    pub(super) fraction: f32,
+    pub(super) crossing: u32,
+}
+
+/// A vertex of a path in units of the grid's step, see `shaders/grid.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub(super) struct GridVertex {
+    pub(super) whole: u32,
+    pub(super) part: f32,
+    pub(super) length: f32,
+}
+
+/// Flag of a row: a unit changes piece there.
+#[cfg(test)]
+pub(super) const BOUNDARY: u32 = 1;
+/// Flag of a row: it is at the same point as the row before.
+#[cfg(test)]
+pub(super) const COINCIDENT: u32 = 2;
+/// Flag of a row: some layer is constant between the row before and this one.
+#[cfg(test)]
+pub(super) const DEAD: u32 = 4;
+
+/// In [`Entry::crossing`]: the pre-activation rises.
+pub(super) const RISING: u32 = 1 << 31;
+/// In [`Source::row`]: a fraction of the interval after the row.
+pub(super) const NEW: u32 = 1 << 31;
+/// [`Source::crossing`] of rows that no crossing made.
+#[cfg(test)]
+pub(super) const NO_CROSSING: u32 = u32::MAX;
+
+/// Words of a path's results before the crossings of its layers.
+pub(super) const RESULT_HEAD: usize = 4;
+/// Which of these says how many layers, from the first that failed to the last, are without result.
+pub(super) const FAILED: usize = 0;
+/// Rows that there was no room for.
+pub(super) const NEEDED: usize = 1;
+/// Boundaries.
+pub(super) const BOUNDARIES: usize = 2;
+/// Knots.
+pub(super) const KNOTS: usize = 3;
