@@ -63,9 +63,9 @@ pub(super) fn estimate(out: &mut dyn Write, plan: &Plan, estimate: &Estimate, ro
     writeln!(out, "{} {}, weights {}, bias {}", row.architecture, row.activation, row.weights, row.bias)?;
     let start = row.start.as_ref().map_or(String::new(), |start| format!(" from {start}"));
     writeln!(out, "path: {}{start}{length}", row.path)?;
-    let engine = match row.engine.as_str() {
-        "gpu" => format!("gpu ({})", row.adapter),
-        engine => engine.to_owned(),
+    let engine = match row.adapter.as_deref().filter(|_| row.engine == "gpu") {
+        Some(adapter) => format!("gpu ({adapter})"),
+        None => row.engine.clone(),
     };
     writeln!(
         out,
