@@ -366,7 +366,7 @@ mod tests {
         let error = fit(&wide, 1, 1, &LIMITS, 1.0).unwrap_err().to_string();
         assert!(error.contains("here") && error.contains("weights") && error.contains("128 MiB"), "{error}");
         let long = shape("2-1", Method::Exact, 2_000_000);
-        assert!(fit(&long, 1, 1, &LIMITS, 1.0).unwrap_err().to_string().contains("2000000 vertices"), "rows");
+        assert!(fit(&long, 1, 1, &LIMITS, 1.0).unwrap_err().to_string().contains("2000014 vertices"), "rows");
         let architecture = Architecture::parse("1-60000", Activation::relu(), 1).unwrap();
         let error = Shape::new(&architecture, Method::Exact, 2, &LIMITS).unwrap_err().to_string();
         assert!(error.contains("60000 breakpoints") && error.contains("--engine cpu"), "{error}");

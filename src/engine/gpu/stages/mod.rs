@@ -5,6 +5,8 @@ mod crossings;
 mod draw;
 mod flips;
 mod grid;
+#[cfg(test)]
+pub(super) mod harness;
 mod insert;
 mod place;
 mod rank;
