@@ -1,4 +1,4 @@
-//! The engine against the f64 reference: equal counts, or a difference that rounding explains.
+//! The engines against the f64 reference: equal counts, or a difference that rounding explains.
 //!
 //! The rounding bound is that of Higham and Mary, "A new approach to probabilistic rounding error analysis" (SIAM J. Sci.
 //! Comput. 41, 2019): errors of a sum of n terms grow like the root of n, propagated through the layers as independent, times 8.
@@ -7,15 +7,10 @@
 
 mod common;
 
-use linregions::engine::cpu::CpuEngine;
-use linregions::engine::{Engine, Method, Precision};
+use linregions::engine::{Method, Precision};
 use linregions::network::{AffineWeights, Network};
 use linregions::path::Path;
 use linregions::trace::{Crossing, Trace};
-
-fn engine(precision: Precision) -> CpuEngine {
-    CpuEngine::new(Some(1), precision).expect("one thread")
-}
 
 /// A network with what explains differences of f32.
 struct Explainer<'a> {
@@ -151,9 +146,9 @@ impl<'a> Explainer<'a> {
 const ACTIVATIONS: [&str; 7] =
     ["relu", "leaky-relu:0.1", "abs", "hard-tanh", "relu6", "soft-threshold:0.5", "identity"];
 
-/// Hundreds of random networks of all activations, widths 1 to 300 and depths 1 to 12.
+/// Hundreds of random networks of all activations on every engine, widths 1 to 300 and depths 1 to 12.
 #[test]
-fn f32_differs_from_the_reference_only_where_rounding_explains_it() {
+fn engines_differ_from_the_reference_only_where_rounding_explains_it() {
     let (mut networks, mut crossings, mut mismatches) = (0, 0, 0);
     let shapes =
         ["1-1", "2-3x12", "1-17x3", "2-64x3", "2-64x10", "3-1-9-2", "10-128-33", "5-300", "4-65-7x4", "30-16x2"];
@@ -172,13 +167,18 @@ fn f32_differs_from_the_reference_only_where_rounding_explains_it() {
                 let (network, path) = (ensemble.network.draw(draw), ensemble.path.draw(draw, 0, 1).expect("short"));
                 let reference = Trace::reference(&network, &path).expect("finite");
                 let place = format!("{shape} {activation} draw {draw}");
-                let traced = &engine(Precision::F32).trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
-                let compared = Explainer::new(&network, &path, &reference).compare(&reference, traced);
-                mismatches += compared.unwrap_or_else(|e| panic!("{place}: {e}"));
-                let double = &engine(Precision::F64).trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
-                assert_eq!(double.crossings.len(), reference.crossings.len(), "{place} in f64");
-                assert_eq!(double.boundaries.len(), reference.boundaries.len(), "{place} in f64");
-                assert_eq!(double.n_knots(), reference.n_knots(), "{place} in f64");
+                let explainer = Explainer::new(&network, &path, &reference);
+                for (name, engine) in common::engines() {
+                    let traced = &engine.trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
+                    if engine.provenance().precision == Precision::F32 {
+                        let compared = explainer.compare(&reference, traced);
+                        mismatches += compared.unwrap_or_else(|e| panic!("{name}, {place}: {e}"));
+                    } else {
+                        assert_eq!(traced.crossings.len(), reference.crossings.len(), "{name}, {place}");
+                        assert_eq!(traced.boundaries.len(), reference.boundaries.len(), "{name}, {place}");
+                        assert_eq!(traced.n_knots(), reference.n_knots(), "{name}, {place}");
+                    }
+                }
                 networks += 1;
                 crossings += reference.crossings.len();
             }
@@ -200,8 +200,10 @@ fn a_wrong_weight_is_not_explained_by_rounding() {
         let active = reference.crossings.iter().find(|c| c.layer == 0).expect("a crossing of layer 1");
         affine[0].weight[active.unit] *= 1.001;
         let wrong = Network::new(network.architecture().clone(), affine).expect("the same shape");
-        let traced = &engine(Precision::F32).trace(&wrong, &[&path], &common::GO_ON).expect("finite")[0];
-        Explainer::new(&network, &path, &reference).compare(&reference, traced).expect_err("unexplained");
+        for (_, engine) in common::f32_engines() {
+            let traced = &engine.trace(&wrong, &[&path], &common::GO_ON).expect("finite")[0];
+            Explainer::new(&network, &path, &reference).compare(&reference, traced).expect_err("unexplained");
+        }
     }
 }
 
@@ -225,8 +227,7 @@ fn counting_draws_equals_tracing_them() {
             ("length", "8"),
             ("paths-per-network", "2"),
         ]);
-        for precision in [Precision::F32, Precision::F64] {
-            let engine = engine(precision);
+        for (name, engine) in common::engines() {
             let counts = engine.count(&plan.ensemble, Method::Exact, 100..180, &common::GO_ON).expect("finite");
             for (ix, counts) in counts.iter().enumerate() {
                 let (draw, path_ix) = (100 + ix as u64 / 2, ix as u64 % 2);
@@ -235,7 +236,7 @@ fn counting_draws_equals_tracing_them() {
                 let traced = &engine.trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
                 let depth = network.architecture().depth();
                 let layers: Vec<u64> = (0..depth).map(|l| traced.crossings_of_layer(l) as u64).collect();
-                let place = format!("{shape} {activation} {precision:?} draw {draw} path {path_ix}");
+                let place = format!("{name}, {shape} {activation} draw {draw} path {path_ix}");
                 assert_eq!(counts.crossings, layers, "{place}");
                 assert_eq!(counts.boundaries, traced.boundaries.len() as u64, "{place}");
                 assert_eq!(counts.knots, Some(traced.n_knots() as u64), "{place}");
@@ -258,11 +259,21 @@ fn long_paths_stream_through_blocks_unchanged() {
         let (network, path) = (ensemble.network.draw(3), ensemble.path.draw(3, 0, 1).expect("finite"));
         let reference = Trace::reference(&network, &path).expect("finite");
         assert!(reference.crossings.len() > 2000, "{}", reference.crossings.len());
-        let double = &engine(Precision::F64).count_given(&network, &[&path], Method::Exact).expect("finite")[0];
         let depth = network.architecture().depth();
         let layers: Vec<u64> = (0..depth).map(|l| reference.crossings_of_layer(l) as u64).collect();
-        assert_eq!((&double.crossings, double.boundaries), (&layers, reference.boundaries.len() as u64), "{shape}");
-        let single = &engine(Precision::F32).trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
-        Explainer::new(&network, &path, &reference).compare(&reference, single).expect("explained");
+        for (name, engine) in common::engines() {
+            if engine.provenance().precision == Precision::F64 {
+                let counts = &engine.count_given(&network, &[&path], Method::Exact).expect("finite")[0];
+                assert_eq!(
+                    (&counts.crossings, counts.boundaries),
+                    (&layers, reference.boundaries.len() as u64),
+                    "{shape}"
+                );
+            } else {
+                let single = &engine.trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
+                let compared = Explainer::new(&network, &path, &reference).compare(&reference, single);
+                compared.unwrap_or_else(|e| panic!("{name}, {shape}: {e}"));
+            }
+        }
     }
 }

@@ -1,9 +1,8 @@
-//! The hard cases of the definitions, one by one, on the reference and on the engine in both precisions.
+//! The hard cases of the definitions, one by one, on the reference and on every engine.
 
 mod common;
 
-use linregions::engine::cpu::CpuEngine;
-use linregions::engine::{Engine, Method, Precision};
+use linregions::engine::Method;
 use linregions::network::Network;
 use linregions::path::Path;
 use linregions::trace::Trace;
@@ -12,12 +11,11 @@ use linregions::trace::Trace;
 fn counts(network: &Network, path: &Path) -> (usize, usize, usize) {
     let of = |trace: &Trace| (trace.crossings.len(), trace.boundaries.len(), trace.n_knots());
     let reference = of(&Trace::reference(network, path).expect("finite"));
-    for precision in [Precision::F32, Precision::F64] {
-        let engine = CpuEngine::new(Some(1), precision).expect("one thread");
-        assert_eq!(of(&engine.trace(network, &[path], &common::GO_ON).expect("finite")[0]), reference, "{precision:?}");
+    for (name, engine) in common::engines() {
+        assert_eq!(of(&engine.trace(network, &[path], &common::GO_ON).expect("finite")[0]), reference, "{name}");
         let counted = &engine.count_given(network, &[path], Method::Exact).expect("finite")[0];
         let crossings: u64 = counted.crossings.iter().sum();
-        assert_eq!((crossings as usize, counted.boundaries as usize), (reference.0, reference.1), "{precision:?}");
+        assert_eq!((crossings as usize, counted.boundaries as usize), (reference.0, reference.1), "{name}");
     }
     reference
 }

@@ -5,8 +5,7 @@
 
 mod common;
 
-use linregions::engine::cpu::CpuEngine;
-use linregions::engine::{Engine, Method, Precision};
+use linregions::engine::Method;
 use linregions::network::{Activation, AffineWeights, Architecture, Network};
 use linregions::path::Path;
 use linregions::random::Stream;
@@ -156,10 +155,6 @@ impl ExactNetwork {
     }
 }
 
-fn engine(precision: Precision) -> CpuEngine {
-    CpuEngine::new(Some(1), precision).expect("one thread")
-}
-
 #[test]
 fn random_networks_have_their_exact_counts() {
     let mut boundaries = 0;
@@ -192,9 +187,9 @@ fn random_networks_have_their_exact_counts() {
                 let place = format!("{shape} {activation} draw {draw}");
                 let reference = Trace::reference(&network, &path).expect("finite");
                 assert_eq!(Counts::of_trace(&reference, depth), exact, "reference, {place}");
-                for precision in [Precision::F32, Precision::F64] {
-                    let traced = engine(precision).trace(&network, &[&path], &common::GO_ON).expect("finite");
-                    assert_eq!(Counts::of_trace(&traced[0], depth), exact, "{precision:?}, {place}");
+                for (name, engine) in common::engines() {
+                    let traced = engine.trace(&network, &[&path], &common::GO_ON).expect("finite");
+                    assert_eq!(Counts::of_trace(&traced[0], depth), exact, "{name}, {place}");
                 }
             }
         }
@@ -240,18 +235,21 @@ fn small_whole_numbers_hit_every_hard_case() {
         let depth = network.architecture().depth();
         let reference = Trace::reference(&network, &path).expect("finite");
         assert_eq!(Counts::of_trace(&reference, depth), exact, "reference, case {case}: {network:?}");
-        for precision in [Precision::F32, Precision::F64] {
-            let engine = engine(precision);
+        for (name, engine) in common::engines() {
             let traced = engine.trace(&network, &[&path], &common::GO_ON).expect("finite");
-            assert_eq!(Counts::of_trace(&traced[0], depth), exact, "{precision:?}, case {case}");
+            assert_eq!(Counts::of_trace(&traced[0], depth), exact, "{name}, case {case}");
             let counted = &engine.count_given(&network, &[&path], Method::Exact).expect("finite")[0];
-            assert_eq!((&counted.crossings, counted.boundaries), (&exact.crossings, exact.boundaries), "case {case}");
+            assert_eq!(
+                (&counted.crossings, counted.boundaries),
+                (&exact.crossings, exact.boundaries),
+                "{name}, case {case}"
+            );
             for grid in [2, 9, 65] {
                 let sampled = &engine.count_given(&network, &[&path], Method::Sampled { grid }).expect("finite")[0];
                 let lower = sampled.crossings.iter().zip(&exact.crossings).all(|(s, e)| s <= e);
                 assert!(
                     lower && sampled.boundaries <= exact.boundaries,
-                    "grid {grid}, case {case}: {sampled:?} {exact:?}"
+                    "{name}, grid {grid}, case {case}: {sampled:?} {exact:?}"
                 );
             }
         }

@@ -1,8 +1,13 @@
 //! What several test files need.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
+use linregions::engine::cpu::CpuEngine;
+#[cfg(feature = "gpu")]
+use linregions::engine::gpu::{AdapterChoice, GpuEngine};
+use linregions::engine::{Engine, Precision};
 use linregions::ensemble::Ensemble;
 use linregions::experiment::{EnsembleFlags, Plan};
 use linregions::network::{Activation, AffineWeights, Architecture, Network};
@@ -10,6 +15,32 @@ use linregions::path::Path;
 
 /// Nobody asks these runs to stop.
 pub static GO_ON: AtomicBool = AtomicBool::new(false);
+
+/// Every engine there is, with its name: the CPU in both precisions and, where the crate is built for it, the GPU.
+pub fn engines() -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
+    ["cpu f32", "cpu f64", "gpu"].into_iter().zip(ENGINES.iter()).map(|(name, engine)| (name, engine.as_ref()))
+}
+
+/// The engines that compute in f32.
+pub fn f32_engines() -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
+    engines().filter(|(_, engine)| engine.provenance().precision == Precision::F32)
+}
+
+static ENGINES: LazyLock<Vec<Box<dyn Engine>>> = LazyLock::new(|| {
+    let cpu = |precision| -> Box<dyn Engine> { Box::new(CpuEngine::new(Some(1), precision).expect("one thread")) };
+    #[allow(unused_mut, reason = "without the gpu feature these are all")]
+    let mut engines = vec![cpu(Precision::F32), cpu(Precision::F64)];
+    #[cfg(feature = "gpu")]
+    engines.push(Box::new(gpu(AdapterChoice::Best)));
+    engines
+});
+
+/// A GPU engine. Without a device these tests fail; they are not skipped.
+#[cfg(feature = "gpu")]
+pub fn gpu(choice: AdapterChoice) -> GpuEngine {
+    GpuEngine::new(choice)
+        .expect("a device: a GPU's Vulkan driver, or mesa-vulkan-drivers; without, test with --no-default-features")
+}
 
 /// The flags of `estimate` with their defaults, but for these pairs of flag and value.
 pub fn flags(changes: &[(&str, &str)]) -> EnsembleFlags {
