@@ -237,6 +237,22 @@ impl Batch {
     }
 }
 
+/// What tests read of a batch.
+#[cfg(test)]
+impl Batch {
+    /// The weights and biases of all draws, layer by layer, as they are on the device.
+    pub(super) fn weights(&self, device: &Device, job: &Job, inputs: &Inputs) -> Result<Vec<Vec<f32>>, Fault> {
+        self.load(device, inputs)?;
+        let layer_weights = |layer: usize| {
+            self.run_layer(device, job, inputs, layer)?;
+            let shape = &self.plan.shape.layers[layer];
+            let words = inputs.draws.len() * (shape.inputs + 1) * shape.units;
+            Ok(bytemuck::cast_slice(&self.read(device, &[(&self.weights, words)])?).to_vec())
+        };
+        (0..self.layers.len()).map(layer_weights).collect()
+    }
+}
+
 /// What one layer did on one path.
 pub(super) struct LayerLog {
     pub(super) entries: Vec<Entry>,

@@ -85,6 +85,10 @@ impl Device {
         let result = work();
         let memory = pollster::block_on(memory.pop());
         let others = [pollster::block_on(internal.pop()), pollster::block_on(validation.pop())];
+        if memory.is_some() || others.iter().any(Option::is_some) {
+            // A lost device makes all sorts of errors, and is known to be lost only after this.
+            let _ = self.device.poll(PollType::Poll);
+        }
         self.check_lost()?;
         if memory.is_some() {
             return Err(Fault::Memory);

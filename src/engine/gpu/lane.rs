@@ -53,6 +53,12 @@ pub(super) struct Lane {
     device: Device,
     batch: Option<Batch>,
     tuning: Option<Tuning>,
+    /// Attempts before each of which the device is ended, as a driver's reset would.
+    #[cfg(test)]
+    pub(super) losses_to_come: usize,
+    /// Attempts that find no memory.
+    #[cfg(test)]
+    pub(super) shortages_to_come: usize,
 }
 
 impl Lane {
@@ -65,7 +71,19 @@ impl Lane {
         let memory = options.memory.unwrap_or(usual);
         let device = Device::open(&adapter, options.limits.clone());
         let device = device.map_err(|fault| failure(&summary, memory, fault))?;
-        Ok(Self { adapter, summary, options, memory, device, batch: None, tuning: None })
+        Ok(Self {
+            adapter,
+            summary,
+            options,
+            memory,
+            device,
+            batch: None,
+            tuning: None,
+            #[cfg(test)]
+            losses_to_come: 0,
+            #[cfg(test)]
+            shortages_to_come: 0,
+        })
     }
 
     /// The device.
@@ -206,6 +224,8 @@ impl Lane {
         inputs: &Inputs,
         stop: &AtomicBool,
     ) -> Result<Option<Vec<Outcome>>, Fault> {
+        #[cfg(test)]
+        self.misfortune()?;
         let (device, batch) = self.prepare(job, plan)?;
         let start = Instant::now();
         let outcomes = batch.count(device, job, inputs, stop)?;
@@ -232,11 +252,28 @@ impl Lane {
         self.device = device.map_err(|fault| failure(&self.summary, self.memory, fault))?;
         Ok(())
     }
+}
 
-    /// Ends the device, as a driver's reset would.
-    #[cfg(test)]
-    pub(super) fn destroy_device(&self) {
-        self.device.destroy();
+/// What tests do to a device and read of it.
+#[cfg(test)]
+impl Lane {
+    fn misfortune(&mut self) -> Result<(), Fault> {
+        if self.losses_to_come > 0 {
+            self.losses_to_come -= 1;
+            self.device.destroy();
+        }
+        if self.shortages_to_come > 0 {
+            self.shortages_to_come -= 1;
+            return Err(Fault::Memory);
+        }
+        Ok(())
+    }
+
+    /// The weights and biases of all draws, layer by layer, as they are on the device.
+    pub(super) fn weights(&mut self, job: &Job, plan: Plan, inputs: &Inputs) -> Vec<Vec<f32>> {
+        self.tuning(job, Method::Exact).expect("it fits");
+        let (device, batch) = self.prepare(job, plan).expect("it fits");
+        batch.weights(device, job, inputs).expect("no fault")
     }
 }
 

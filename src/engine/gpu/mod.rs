@@ -59,8 +59,12 @@ impl GpuEngine {
     }
 
     fn with_options(choice: AdapterChoice, options: &Options) -> Result<Self> {
+        Self::on(adapter::take(choice)?, options)
+    }
+
+    fn on(adapters: Vec<(wgpu::Adapter, AdapterSummary)>, options: &Options) -> Result<Self> {
         let open = |(adapter, summary)| Lane::open(adapter, summary, options.clone());
-        let lanes = adapter::take(choice)?.into_iter().map(open).collect::<Result<Vec<Lane>>>()?;
+        let lanes = adapters.into_iter().map(open).collect::<Result<Vec<Lane>>>()?;
         let joined = |text: &dyn Fn(&AdapterSummary) -> String| {
             let mut parts: Vec<String> = lanes.iter().map(|lane| text(lane.summary())).collect();
             parts.dedup();

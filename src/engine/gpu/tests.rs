@@ -1,32 +1,172 @@
-use std::sync::atomic::AtomicBool;
+//! The engine on a real device, where its internals are needed: batches of odd sizes, paths without room, lost devices.
+
+use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::engine::cpu::CpuEngine;
-use crate::network::{Activation, Architecture, BiasLaw, RandomNetwork, WeightLaw};
+use crate::network::{Activation, AffineWeights, Architecture, RandomNetwork};
 use crate::path::{PathLaw, RandomPath, StartLaw};
 
+static GO_ON: AtomicBool = AtomicBool::new(false);
+
+fn ensemble(shape: &str, weights: &str, bias: &str, path: &str, paths_per_network: u64) -> Ensemble {
+    let shape = Architecture::parse(shape, Activation::relu(), 1).unwrap();
+    let dim = shape.input_dim();
+    let network = RandomNetwork::new(shape, weights.parse().unwrap(), bias.parse().unwrap(), 5).unwrap();
+    let law = PathLaw::from_flags(path, StartLaw::Normal(1.0), 2.0, dim).unwrap();
+    Ensemble { network, path: RandomPath::new(law, dim, 5).unwrap(), paths_per_network }
+}
+
+fn gpu(options: &Options) -> GpuEngine {
+    GpuEngine::with_options(AdapterChoice::Best, options).expect("a device: see the README")
+}
+
+fn count(engine: &dyn Engine, ensemble: &Ensemble, method: Method, networks: Range<u64>) -> Vec<PathCounts> {
+    engine.count(ensemble, method, networks, &GO_ON).expect("no fault")
+}
+
+const METHODS: [Method; 2] = [Method::Exact, Method::Sampled { grid: 500 }];
+
+/// A hash of all weights and biases of a draw's hidden layers.
+fn hash(values: impl Iterator<Item = f32>) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    values.for_each(|v| hash.update(v.to_bits().to_le_bytes()));
+    hash.finalize().to_vec()
+}
+
 #[test]
-fn scratch() {
-    let shape = Architecture::parse("2-64x3", Activation::relu(), 1).unwrap();
-    let network = RandomNetwork::new(shape, WeightLaw::HeNormal, BiasLaw::Normal(0.1), 0).unwrap();
-    let law = PathLaw::Segment { start: StartLaw::Normal(1.0), length: 2.0 };
-    let ensemble = Ensemble { network, path: RandomPath::new(law, 2, 0).unwrap(), paths_per_network: 1 };
-    let stop = AtomicBool::new(false);
-    let cpu = CpuEngine::new(None, Precision::F32).unwrap();
-    let start = std::time::Instant::now();
-    let gpu = GpuEngine::new(AdapterChoice::Best).unwrap();
-    println!("{:?} {:?}", gpu.provenance(), start.elapsed());
-    for method in [Method::Exact, Method::Sampled { grid: 1024 }] {
-        for n in [10, 1000] {
-            let start = std::time::Instant::now();
-            let b = gpu.count(&ensemble, method, 0..n, &stop).unwrap();
-            println!("{method:?} {n} {:?}", start.elapsed());
-            let a = cpu.count(&ensemble, method, 0..n, &stop).unwrap();
-            let same = a.iter().zip(&b).filter(|(a, b)| a == b).count();
-            println!("same {same}");
-            for (a, b) in a.iter().zip(&b).filter(|(a, b)| a != b).take(5) {
-                println!("{a:?}\n{b:?}");
+fn weights_have_the_bits_of_the_cpu() {
+    for (shape, weights, bias) in [
+        ("2-64x3", "he-normal", "normal:0.1"),
+        ("3-5-70", "glorot-uniform", "torch"),
+        ("1-1", "laplace:0.3", "uniform:1"),
+        ("7-33x2", "student-t:3:0.1", "zero"),
+        ("4-9-2", "orthogonal", "normal:1"),
+    ] {
+        let ensemble = ensemble(shape, weights, bias, "segment", 1);
+        let job = Job::Ensemble(&ensemble);
+        let draws = [0, 3, 1 << 33];
+        let mut lane = gpu(&Options::default()).lanes.remove(0).into_inner().unwrap();
+        let plan = lane.plan(&job, Method::Exact, draws.len(), 3).unwrap();
+        let inputs = job.inputs(&draws, 0..1, Method::Exact).unwrap();
+        let on_device = lane.weights(&job, plan, &inputs);
+        for (ix, &draw) in draws.iter().enumerate() {
+            let mut layer_weights = AffineWeights::default();
+            let layers = on_device.iter().enumerate().map(|(layer, on_device)| {
+                ensemble.network.draw_layer(draw, layer, &mut layer_weights);
+                let n = layer_weights.weight.len() + layer_weights.bias.len();
+                let here = hash(layer_weights.weight.iter().chain(&layer_weights.bias).copied());
+                (here, hash(on_device[ix * n..][..n].iter().copied()))
+            });
+            for (layer, (here, there)) in layers.enumerate() {
+                assert_eq!(here, there, "{shape} {weights} {bias}, draw {draw}, layer {layer}");
+            }
+        }
+        let other = job.layer_weights(&[1], 0);
+        assert_ne!(hash(other.iter().copied()), hash(on_device[0][..other.len()].iter().copied()), "draws differ");
+    }
+}
+
+/// Whatever fits on the device, the counts are the same: little memory, one path at a time, the least limits a device may have.
+#[test]
+fn sizes_of_batches_do_not_matter() {
+    for (shape, path, paths_per_network) in [("2-33-17", "segment", 1), ("3-20x3", "polyline:4", 37)] {
+        let ensemble = ensemble(shape, "he-normal", "normal:0.3", path, paths_per_network);
+        for method in METHODS {
+            let expected = count(&gpu(&Options::default()), &ensemble, method, 10..32);
+            assert_eq!(expected.len() as u64, 22 * paths_per_network);
+            let least = Some(wgpu::Limits::defaults());
+            for (memory, limits) in [(None, least.clone()), (Some(400 << 10), None), (Some(100 << 10), least)] {
+                let options = Options { memory, limits, rows: None };
+                let counts = count(&gpu(&options), &ensemble, method, 10..32);
+                assert_eq!(counts, expected, "{shape} {method:?} in {memory:?} bytes");
             }
         }
     }
+}
+
+#[test]
+fn passes_over_a_grid_join() {
+    // Without biases units are exactly on their breakpoints along whole stretches, across the ends of passes, too.
+    for bias in ["normal:0.1", "zero"] {
+        let ensemble = ensemble("2-9x4", "he-normal", bias, "segment", 1);
+        let method = Method::Sampled { grid: 40_001 };
+        let one = count(&gpu(&Options::default()), &ensemble, method, 0..6);
+        let parts = count(&gpu(&Options { memory: Some(300 << 10), ..Options::default() }), &ensemble, method, 0..6);
+        assert_eq!(one, parts, "{bias}");
+        let cpu = count(&CpuEngine::new(None, Precision::F32).unwrap(), &ensemble, method, 0..6);
+        let total = |counts: &[PathCounts]| counts.iter().flat_map(|c| &c.crossings).sum::<u64>();
+        assert!(total(&cpu).abs_diff(total(&one)) <= 2, "{} {}", total(&cpu), total(&one));
+    }
+}
+
+#[test]
+fn paths_without_room_are_counted_again() {
+    let ensemble = ensemble("2-64x3", "he-normal", "normal:0.1", "segment", 2);
+    let expected = count(&gpu(&Options::default()), &ensemble, Method::Exact, 0..40);
+    for rows in [1, 2, 3, 17, 40] {
+        let engine = gpu(&Options { rows: Some(rows), ..Options::default() });
+        assert_eq!(count(&engine, &ensemble, Method::Exact, 0..40), expected, "room for {rows} rows");
+        // What it has learned is enough from then on.
+        assert_eq!(count(&engine, &ensemble, Method::Exact, 0..40), expected, "room for {rows} rows");
+    }
+}
+
+#[test]
+fn a_lost_device_is_opened_again_once() {
+    let ensemble = ensemble("2-20x2", "he-normal", "normal:0.1", "segment", 1);
+    let expected = count(&gpu(&Options::default()), &ensemble, Method::Exact, 0..30);
+    let engine = gpu(&Options::default());
+    for method in METHODS {
+        engine.lane().losses_to_come = 1;
+        let counts = count(&engine, &ensemble, method, 0..30);
+        assert_eq!(counts.len(), 30);
+        assert!(method != Method::Exact || counts == expected);
+    }
+    engine.lane().losses_to_come = 2;
+    let error = engine.count(&ensemble, Method::Exact, 0..30, &GO_ON).unwrap_err().to_string();
+    assert!(error.contains("lost twice"), "{error}");
+    // And again later, when the driver has recovered.
+    assert_eq!(count(&engine, &ensemble, Method::Exact, 0..30), expected);
+}
+
+#[test]
+fn too_little_memory_halves_the_batches() {
+    let ensemble = ensemble("2-20x2", "he-normal", "normal:0.1", "segment", 1);
+    let expected = count(&gpu(&Options::default()), &ensemble, Method::Exact, 0..50);
+    let engine = gpu(&Options::default());
+    let before = engine.lane().memory();
+    engine.lane().shortages_to_come = 3;
+    assert_eq!(count(&engine, &ensemble, Method::Exact, 0..50), expected);
+    assert_eq!(engine.lane().memory(), before / 8);
+    engine.lane().shortages_to_come = usize::MAX;
+    let error = engine.count(&ensemble, Method::Exact, 0..50, &GO_ON).unwrap_err().to_string();
+    assert!(error.contains("out of memory"), "{error}");
+}
+
+#[test]
+fn several_devices_share_the_draws() {
+    let adapter = || adapter::take(AdapterChoice::Best).expect("a device").swap_remove(0);
+    let three = GpuEngine::on(vec![adapter(), adapter(), adapter()], &Options::default()).unwrap();
+    assert!(three.provenance().adapter.starts_with("3 x "), "{:?}", three.provenance());
+    let ensemble = ensemble("2-20x2", "he-normal", "normal:0.1", "segment", 3);
+    let one = count(&gpu(&Options::default()), &ensemble, Method::Exact, 7..300);
+    assert_eq!(count(&three, &ensemble, Method::Exact, 7..300), one);
+}
+
+#[test]
+fn asked_to_stop_it_returns_complete_networks() {
+    let ensemble = ensemble("2-64x3", "he-normal", "normal:0.1", "segment", 2);
+    let engine = gpu(&Options::default());
+    assert_eq!(engine.count(&ensemble, Method::Exact, 0..100, &AtomicBool::new(true)).unwrap(), []);
+    let stop = AtomicBool::new(false);
+    let counts = std::thread::scope(|scope| {
+        let run = scope.spawn(|| engine.count(&ensemble, Method::Exact, 0..u64::MAX, &stop).unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        stop.store(true, Ordering::Relaxed);
+        run.join().unwrap()
+    });
+    assert!(counts.len().is_multiple_of(2));
+    let n = counts.len().min(60);
+    assert_eq!(counts[..n], count(&engine, &ensemble, Method::Exact, 0..n as u64 / 2));
 }

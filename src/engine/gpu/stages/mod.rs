@@ -1,6 +1,8 @@
 //! The stages: the kernels of `shaders/`, each beside its twin for the CPU, which takes the same bindings in the same order.
 
 mod affine;
+#[cfg(test)]
+mod contract;
 mod crossings;
 mod draw;
 mod flips;
