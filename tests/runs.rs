@@ -40,8 +40,8 @@ impl<F: Fn(u64) -> u64 + Send + Sync> Engine for Scripted<F> {
         }
     }
 
-    fn memory_needed(&self, _: &Ensemble, _: Method) -> u128 {
-        self.memory
+    fn memory_needed(&self, _: &Ensemble, _: Method) -> Result<u128> {
+        Ok(self.memory)
     }
 
     fn networks_at_once(&self) -> u64 {

@@ -66,8 +66,11 @@ pub trait Engine: Send + Sync {
     /// What to write beside its results.
     fn provenance(&self) -> Provenance;
 
-    /// The bytes of memory that counting needs at its peak, besides what it returns.
-    fn memory_needed(&self, ensemble: &Ensemble, method: Method) -> u128;
+    /// The bytes of the host's memory that counting needs at its peak, besides what it returns.
+    ///
+    /// # Errors
+    /// What the engine cannot count at all, with the size that is too large.
+    fn memory_needed(&self, ensemble: &Ensemble, method: Method) -> Result<u128>;
 
     /// Networks that it takes at least to keep it busy.
     fn networks_at_once(&self) -> u64;

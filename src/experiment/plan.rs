@@ -125,7 +125,7 @@ impl Plan {
     pub fn check_memory(&self, engine: &dyn Engine) -> Result<()> {
         let counts = 64 + 8 * self.ensemble.network.architecture().depth() as u128;
         let results = counts * u128::from(self.ensemble.paths_per_network) * u128::from(engine.networks_at_once());
-        let needed = engine.memory_needed(&self.ensemble, self.method) + results;
+        let needed = engine.memory_needed(&self.ensemble, self.method)? + results;
         let what = format!("--arch {}", self.ensemble.network.architecture());
         memory::check(&what, needed, "use narrower layers, fewer paths per network or fewer --threads")
     }

@@ -229,6 +229,16 @@ impl RandomPath {
         }
     }
 
+    /// The number of points that the law gives a path.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn n_vertices(&self) -> usize {
+        match &self.law {
+            PathLaw::Polyline { anchors, .. } => *anchors,
+            PathLaw::File { paths, .. } => paths.iter().map(|named| named.path.n_vertices()).max().unwrap_or(1),
+            _ => 2,
+        }
+    }
+
     /// Path `path_ix` of the `paths_per_network` paths of network `draw`.
     ///
     /// # Errors

@@ -180,7 +180,7 @@ impl Engine for CpuEngine {
         }
     }
 
-    fn memory_needed(&self, ensemble: &Ensemble, _: Method) -> u128 {
+    fn memory_needed(&self, ensemble: &Ensemble, _: Method) -> Result<u128> {
         let architecture = ensemble.network.architecture();
         let (size, drawn) = match self.precision {
             Precision::F32 => (4, 0),
@@ -191,8 +191,8 @@ impl Engine for CpuEngine {
         let blocks = (architecture.n_units() + architecture.input_dim() as u128) * rows * size;
         // The points drawn, the path made of them, and what its growth leaves unused.
         let path = 4 * 8 * ensemble.path.n_coordinates();
-        (architecture.n_hidden_parameters() * size + widest * drawn + blocks + path)
-            * self.pool.current_num_threads() as u128
+        let thread = architecture.n_hidden_parameters() * size + widest * drawn + blocks + path;
+        Ok(thread * self.pool.current_num_threads() as u128)
     }
 
     fn networks_at_once(&self) -> u64 {

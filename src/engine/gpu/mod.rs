@@ -130,14 +130,17 @@ impl Engine for GpuEngine {
         self.provenance.clone()
     }
 
-    fn memory_needed(&self, ensemble: &Ensemble, _: Method) -> u128 {
-        let of_lane = |lane: &Mutex<Lane>| {
-            let lane = lock(lane);
-            // What is sent and read back; a software device has its own memory here, too.
-            u128::from(lane.memory()) * if lane.summary().is_software() { 2 } else { 1 }
-        };
+    fn memory_needed(&self, ensemble: &Ensemble, method: Method) -> Result<u128> {
         let path = 4 * 8 * ensemble.path.n_coordinates();
-        self.lanes.iter().map(of_lane).sum::<u128>() + path
+        let mut needed = path;
+        for lane in &self.lanes {
+            let mut lane = lock(lane);
+            // One path must fit on the device.
+            lane.plan(&Job::Ensemble(ensemble), method, 1, ensemble.path.n_vertices())?;
+            // What is sent and read back; a software device has its own memory here, too.
+            needed += u128::from(lane.memory()) * if lane.summary().is_software() { 2 } else { 1 };
+        }
+        Ok(needed)
     }
 
     fn networks_at_once(&self) -> u64 {

@@ -138,7 +138,7 @@ impl Shape {
                 for layer in &layers {
                     let before = rows[rows.len() - 1];
                     // A unit crosses a breakpoint on some edges: a third of units is typical of a segment.
-                    let crossings = layer.units * layer.n_breakpoints * n_vertices.min(8) / 4;
+                    let crossings = layer.units * layer.n_breakpoints * n_vertices.clamp(2, 8) / 4;
                     rows.push(before + crossings.clamp(14, 1 << 20));
                 }
                 (rows, None)

@@ -170,3 +170,42 @@ fn asked_to_stop_it_returns_complete_networks() {
     let n = counts.len().min(60);
     assert_eq!(counts[..n], count(&engine, &ensemble, Method::Exact, 0..n as u64 / 2));
 }
+
+/// Long paths of tiny networks: many bytes, little work.
+#[cfg(target_os = "linux")]
+fn bulky() -> Ensemble {
+    ensemble("1-2", "he-normal", "normal:1", "polyline:80000", 1)
+}
+
+/// Runs the next test in a process of its own, whose memory it limits.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_device_without_memory_takes_smaller_batches() {
+    let program = std::env::current_exe().unwrap();
+    let mut child = std::process::Command::new("timeout");
+    child.args(["-k", "5", "300"]).arg(program);
+    let test = "engine::gpu::tests::in_a_process_with_little_memory";
+    let output = child.args(["--exact", test, "--ignored", "--nocapture"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "limits the memory of its process: the test before runs it in one of its own"]
+fn in_a_process_with_little_memory() {
+    let ensemble = bulky();
+    let small = Options { memory: Some(64 << 20), ..Options::default() };
+    // All kernels are compiled before memory is short.
+    let expected = count(&gpu(&small), &ensemble, Method::Exact, 0..8);
+    let engine = gpu(&Options { memory: Some(1 << 30), ..Options::default() });
+    count(&engine, &ensemble, Method::Exact, 0..1);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    let kib: u64 = size.trim().trim_end_matches("kB").trim().parse().unwrap();
+    let limit = format!("--as={}", (kib << 10) + (40 << 20));
+    let pid = std::process::id().to_string();
+    assert!(std::process::Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap().success());
+    assert_eq!(count(&engine, &ensemble, Method::Exact, 0..8), expected);
+    assert!(engine.lane().memory() < 1 << 30, "there was memory for all");
+}
