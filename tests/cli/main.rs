@@ -1,6 +1,8 @@
 //! The program as a user meets it: results, files, bad input, interruption.
 
 mod estimate;
+#[cfg(feature = "gpu")]
+mod gpu;
 #[cfg(unix)]
 mod system;
 mod trace;
@@ -11,6 +13,8 @@ use std::process::{Command, Output};
 fn linregions(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_linregions"));
     command.args(args);
+    // Graphics libraries complain on stderr about sessions without a desktop.
+    command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
     command
 }
 

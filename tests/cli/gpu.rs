@@ -1,0 +1,102 @@
+//! `--engine gpu`, `--adapter` and `linregions devices`.
+
+use super::trace::known_network;
+use super::{Directory, linregions, read, refuse, rows, run, stderr, stdout, succeed};
+
+/// The result without the columns in which engines differ.
+fn without_engine(text: &str) -> Vec<std::collections::HashMap<String, String>> {
+    let mut rows = rows(text);
+    for row in &mut rows {
+        ["engine", "adapter", "driver", "wall_seconds"].iter().for_each(|&column| drop(row.remove(column)));
+    }
+    rows
+}
+
+/// The same files from both engines but for the engine's columns: for these seeds no count differs.
+#[test]
+fn both_engines_write_the_same_results() {
+    for method in ["exact", "sampled"] {
+        let directory = Directory::new();
+        let result = |engine: &str| {
+            let (csv, draws) =
+                (directory.text(&format!("{engine}.csv")), directory.text(&format!("{engine}-draws.csv")));
+            let flags = ["--networks", "200", "--grid", "256", "--method", method, "--engine", engine];
+            succeed(&[&["estimate", "--csv", &csv, "--draws", &draws], &flags[..]].concat());
+            (read(csv.as_ref()), read(draws.as_ref()))
+        };
+        let (cpu, gpu) = (result("cpu"), result("gpu"));
+        assert_eq!(without_engine(&cpu.0), without_engine(&gpu.0), "{method}");
+        assert_eq!(cpu.1, gpu.1, "{method}");
+        let row = &rows(&gpu.0)[0];
+        assert!(row["engine"] == "gpu" && !row["adapter"].is_empty() && !row["driver"].is_empty(), "{row:?}");
+    }
+}
+
+#[test]
+fn devices_are_listed_with_what_auto_takes() {
+    let table = succeed(&["devices"]);
+    assert!(table.contains("--engine auto takes"), "{table}");
+    let listed = rows(&succeed(&["devices", "--format", "csv"]));
+    assert!(!listed.is_empty() && listed.iter().filter(|row| row["auto"] == "true").count() <= 1);
+    assert!(listed.iter().all(|row| row["kind"] != "software" || row["auto"] == "false"));
+    let json: serde_json::Value = serde_json::from_str(&succeed(&["devices", "--format", "json"])).expect("JSON");
+    assert_eq!(json[0]["name"], listed[0]["name"].as_str());
+    let result = rows(&succeed(&["estimate", "--networks", "40", "--adapter", "0", "--format", "csv"]));
+    assert_eq!(result[0]["adapter"], listed[0]["name"]);
+}
+
+#[test]
+fn without_a_device_nothing_falls_back_silently() {
+    let without = |args: &[&str]| linregions(args).env("VK_DRIVER_FILES", "/nonexistent").output().expect("it starts");
+    let output = without(&["estimate", "--engine", "gpu"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("no GPU") && stderr(&output).contains("--engine cpu"), "{}", stderr(&output));
+    assert!(output.stdout.is_empty() && stderr(&output).lines().count() == 1);
+    assert!(stdout(&without(&["devices"])).contains("no device is found"));
+    let output = without(&["estimate", "--networks", "40", "--format", "csv"]);
+    assert_eq!(rows(stdout(&output))[0]["engine"], "cpu", "auto goes on without one");
+}
+
+#[test]
+fn wrong_choices_are_refused() {
+    refuse(&["estimate", "--adapter", "99"], &["--adapter 99", "linregions devices"]);
+    refuse(&["estimate", "--adapter", "first"], &["--adapter first", "all"]);
+    refuse(&["estimate", "--adapter", "0", "--engine", "cpu"], &["--adapter", "--engine gpu"]);
+    refuse(&["estimate", "--engine", "gpu", "--precision", "f64"], &["--precision f64", "--engine cpu"]);
+    refuse(&["estimate", "--engine", "gpu", "--threads", "2"], &["--threads"]);
+    let directory = Directory::new();
+    let csv = directory.text("result.csv");
+    refuse(&["estimate", "--engine", "gpu", "--arch", "2-40000-40000", "--csv", &csv], &["weights", "MiB"]);
+    refuse(&["estimate", "--engine", "gpu", "--arch", "1-60000", "--csv", &csv], &["60000 breakpoints"]);
+    assert!(!directory.path("result.csv").exists() && !directory.path("result.csv.partial").exists());
+    let output = run(&["estimate", "--engine", "gpu", "--weights", "normal:1e30", "--networks", "3"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("draw 0, layer 2"), "{}", stderr(&output));
+}
+
+#[test]
+fn traces_are_the_same() {
+    let directory = Directory::new();
+    let [network, _] = known_network(&directory);
+    let flags = ["trace", "--network", &network, "--path", "segment", "--n-paths", "20", "--length", "9", "--summary"];
+    let summary = |engine: &[&str]| rows(&succeed(&[&flags[..], &["--format", "csv"], engine].concat()));
+    let reference = summary(&[]);
+    assert_eq!(summary(&["--engine", "gpu"]), reference);
+    assert!(reference.iter().any(|row| row["crossings"] != "0"));
+}
+
+/// Software devices compute in vectors of any width; nothing depends on it.
+#[test]
+fn the_width_of_vectors_does_not_matter() {
+    let draws = |width: &str| {
+        let directory = Directory::new();
+        let file = directory.text("draws.csv");
+        let args = ["estimate", "--engine", "gpu", "--arch", "2-20x2", "--networks", "50", "--draws", &file];
+        let output = linregions(&args).env("LP_NATIVE_VECTOR_WIDTH", width).output().expect("it starts");
+        assert!(output.status.success(), "{}", stderr(&output));
+        read(file.as_ref())
+    };
+    let usual = draws("256");
+    assert_eq!(draws("128"), usual);
+    assert_eq!(draws("512"), usual);
+}
