@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use wgpu::{BindGroup, Buffer, CommandEncoder};
 
@@ -42,6 +43,40 @@ enum Over {
 enum Command {
     Clear(Buffer),
     Run { stage: Stage, bind: BindGroup, groups: [u32; 2], over: Over, work: f64 },
+}
+
+impl Command {
+    /// Floating-point operations on a full batch.
+    fn work(&self) -> f64 {
+        match self {
+            Self::Clear(_) => 0.0,
+            Self::Run { work, .. } => *work,
+        }
+    }
+
+    fn encode(&self, device: &Device, encoder: &mut CommandEncoder, inputs: &Inputs) {
+        match self {
+            Self::Clear(buffer) => encoder.clear_buffer(buffer, 0, None),
+            Self::Run { stage, bind, groups: [x, y], over, .. } => {
+                let z = match over {
+                    Over::Networks => inputs.draws.len(),
+                    Over::Paths => inputs.paths.len(),
+                };
+                dispatch(encoder, device.pipeline(*stage), bind, [*x, *y, z as u32]);
+            }
+        }
+    }
+}
+
+/// The time that one stage of one layer took on a batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StageTime {
+    /// The stage's name, that of its file in `shaders/`.
+    pub stage: &'static str,
+    /// The layer, from 0.
+    pub layer: usize,
+    /// Seconds, from sending to the end; some microseconds of each are overhead.
+    pub seconds: f64,
 }
 
 /// Buffers and commands for up to as many networks and paths as its plan has.
@@ -132,39 +167,57 @@ impl Batch {
         }
     }
 
-    /// Sends the commands of one layer, in several submissions where there is much to do.
-    fn run_layer(&self, device: &Device, job: &Job, inputs: &Inputs, layer: usize) -> Result<(), Fault> {
+    /// Sends a layer's weights where the device does not draw them.
+    fn send_weights(&self, device: &Device, job: &Job, inputs: &Inputs, layer: usize) -> Result<(), Fault> {
         if let Weights::Host = job.weights() {
             let values = job.layer_weights(&inputs.draws, layer);
             device.scoped(|| device.queue().write_buffer(&self.weights, 0, bytemuck::cast_slice(&values)))?;
         }
+        Ok(())
+    }
+
+    /// Sends the commands of one layer, in several submissions where there is much to do.
+    fn run_layer(&self, device: &Device, job: &Job, inputs: &Inputs, layer: usize) -> Result<(), Fault> {
+        self.send_weights(device, job, inputs, layer)?;
         let mut encoder = device.encoder();
         let mut work = 0.0;
-        if layer == 0 {
-            encoder.clear_buffer(&self.results, 0, None);
-        }
+        let share = inputs.paths.len() as f64 / self.plan.n_paths() as f64;
         for command in &self.layers[layer] {
-            match command {
-                Command::Clear(buffer) => encoder.clear_buffer(buffer, 0, None),
-                Command::Run { stage, bind, groups, over, work: more } => {
-                    let (z, share) = match over {
-                        Over::Networks => (inputs.draws.len(), 1.0),
-                        Over::Paths => (inputs.paths.len(), inputs.paths.len() as f64 / self.plan.n_paths() as f64),
-                    };
-                    work += more * share;
-                    if work > SUBMISSION {
-                        device.submit(std::mem::replace(&mut encoder, device.encoder()))?;
-                        work = more * share;
-                    }
-                    dispatch(&mut encoder, device.pipeline(*stage), bind, [groups[0], groups[1], z as u32]);
-                }
+            let more = command.work() * share;
+            if work > 0.0 && work + more > SUBMISSION {
+                device.submit(std::mem::replace(&mut encoder, device.encoder()))?;
+                work = 0.0;
             }
+            work += more;
+            command.encode(device, &mut encoder, inputs);
         }
         device.submit(encoder)
     }
 
+    /// Counts on all paths of `inputs` with one submission after the other, and takes the time of each.
+    pub(super) fn profile(&mut self, device: &Device, job: &Job, inputs: &Inputs) -> Result<Vec<StageTime>, Fault> {
+        self.load(device, inputs)?;
+        self.set_pass(device, self.passes().swap_remove(0));
+        let mut times = Vec::new();
+        for layer in 0..self.layers.len() {
+            self.send_weights(device, job, inputs, layer)?;
+            for command in &self.layers[layer] {
+                let mut encoder = device.encoder();
+                command.encode(device, &mut encoder, inputs);
+                device.finish()?;
+                let start = Instant::now();
+                device.submit(encoder)?;
+                device.finish()?;
+                if let Command::Run { stage, .. } = command {
+                    times.push(StageTime { stage: stage.name(), layer, seconds: start.elapsed().as_secs_f64() });
+                }
+            }
+        }
+        Ok(times)
+    }
+
     /// Reads the results of the first `n_paths` paths.
-    fn outcomes(&self, device: &Device, n_paths: usize) -> Result<Vec<Outcome>, Fault> {
+    pub(super) fn outcomes(&self, device: &Device, n_paths: usize) -> Result<Vec<Outcome>, Fault> {
         let stride = RESULT_HEAD + self.plan.shape.layers.len();
         let parts: Vec<(&Buffer, usize)> = std::iter::once((&self.results, n_paths * stride))
             .chain(self.n_rows.iter().map(|buffer| (buffer, n_paths)))
@@ -472,7 +525,7 @@ impl<'a> Builder<'a> {
         let (n_rows, n_rows_out) = (&batch.n_rows[layer], &batch.n_rows[layer + 1]);
         let Batch { n_entries, entries, sources, results, .. } = batch;
         if layer == 0 {
-            commands.push(Command::Clear(flags.clone()));
+            commands.extend([Command::Clear(results.clone()), Command::Clear(flags.clone())]);
         }
         commands.push(Command::Clear(n_entries.clone()));
         let from = if layer == 0 { &batch.points } else { x };
@@ -510,6 +563,7 @@ impl<'a> Builder<'a> {
         self.affine(commands, layer, before, n_breakpoints_before, from, to);
         let mut found = to;
         if layer == 0 {
+            commands.push(Command::Clear(self.batch.results.clone()));
             let Batch { n_rows, vertices, sources, .. } = &self.batch;
             let uniform = self.device.uniform("grid", &step);
             let buffers = [&n_rows[0], vertices, sources, &n_rows[1]];

@@ -186,6 +186,12 @@ impl Device {
         }
     }
 
+    /// Waits for all that was sent.
+    pub(super) fn finish(&self) -> Result<(), Fault> {
+        self.in_flight.borrow_mut().clear();
+        self.wait(None)
+    }
+
     /// A buffer that [`Device::read`] reads back.
     pub(super) fn staging(&self, bytes: u64) -> Buffer {
         self.create("staging", bytes, BufferUsages::MAP_READ | BufferUsages::COPY_DST)
@@ -204,8 +210,7 @@ impl Device {
                 let _ = callback.set(result.is_ok());
             });
         })?;
-        self.in_flight.borrow_mut().clear();
-        self.wait(None)?;
+        self.finish()?;
         if mapped.get() != Some(&true) {
             return Err(Fault::Lost("its results cannot be read".to_owned()));
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use wgpu::{Adapter, Limits};
 
 use super::adapter::AdapterSummary;
-use super::batch::{Batch, LayerLog, Outcome};
+use super::batch::{Batch, LayerLog, Outcome, StageTime};
 use super::device::{Device, Fault};
 use super::inputs::{Inputs, Job};
 use super::plan::{DeviceLimits, Plan};
@@ -42,6 +42,17 @@ impl From<Error> for Halt {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
+}
+
+/// Where the time of one batch goes.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Networks of the batch.
+    pub networks: usize,
+    /// Every stage, in order.
+    pub stages: Vec<StageTime>,
+    /// Floating-point operations of the affine stage of every layer: two for each multiply-add that is needed.
+    pub operations: Vec<f64>,
 }
 
 /// One device with what it has learned about the job at hand.
@@ -202,6 +213,35 @@ impl Lane {
                 None => {}
             }
         }
+    }
+
+    /// The times of all stages of one batch of as many of these draws as fit, and the counts of rows and networks behind them.
+    ///
+    /// # Errors
+    /// If a single path does not fit, and whatever goes wrong.
+    pub(super) fn profile(&mut self, job: &Job, method: Method, draws: &[u64]) -> Result<Profile, Halt> {
+        let fault = |lane: &Self, fault| failure(&lane.summary, lane.memory, fault);
+        // What is learned here is how many rows there are.
+        self.count(job, method, &draws[..draws.len().min(64)], &AtomicBool::new(false))?;
+        let limits = self.limits();
+        let shape = self.tuning(job, method)?.shape();
+        let plan = Plan::fit(shape, draws.len(), job.paths_per_network(), &limits, f64::INFINITY, "")?;
+        let draws = &draws[..plan.networks];
+        let inputs = job.inputs(draws, 0..plan.paths as u64, method)?;
+        let prepared = self.prepare(job, plan).and_then(|(device, batch)| {
+            // The first run compiles.
+            batch.profile(device, job, &inputs)?;
+            let stages = batch.profile(device, job, &inputs)?;
+            Ok((stages, batch.outcomes(device, inputs.paths.len())?))
+        });
+        let (stages, outcomes) = prepared.map_err(|f| fault(self, f))?;
+        let layers = job.architecture().layers().iter().enumerate();
+        let operations = layers.map(|(layer, shape)| {
+            let level = if matches!(method, Method::Sampled { .. }) { layer.min(1) } else { layer };
+            let rows: usize = outcomes.iter().map(|outcome| outcome.rows[level]).sum();
+            2.0 * rows as f64 * shape.affine.inputs() as f64 * shape.affine.units() as f64
+        });
+        Ok(Profile { networks: draws.len(), stages, operations: operations.collect() })
     }
 
     /// The device, with a batch that has room for a plan.

@@ -34,7 +34,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 pub use self::adapter::{AdapterChoice, AdapterSummary, adapters, automatic};
+pub use self::batch::StageTime;
 use self::inputs::Job;
+pub use self::lane::Profile;
 use self::lane::{Halt, Lane, Options};
 use super::{Engine, Method, PathCounts, Precision, Provenance};
 use crate::ensemble::Ensemble;
@@ -78,6 +80,18 @@ impl GpuEngine {
             precision: Precision::F32,
         };
         Ok(Self { lanes: lanes.into_iter().map(Mutex::new).collect(), provenance })
+    }
+
+    /// Takes the time of every stage on one batch of at most `networks` draws on the first device. For benchmarks.
+    ///
+    /// # Errors
+    /// If a single path does not fit on the device, and whatever goes wrong with it.
+    pub fn profile(&self, ensemble: &Ensemble, method: Method, networks: u64) -> Result<Profile> {
+        let draws: Vec<u64> = (0..networks).collect();
+        self.lane().profile(&Job::Ensemble(ensemble), method, &draws).map_err(|halt| match halt {
+            Halt::Error(error) => error,
+            Halt::Stopped => unreachable!("nobody asked"),
+        })
     }
 
     /// Any device.
