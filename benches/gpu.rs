@@ -140,7 +140,8 @@ fn stages(gpu: &GpuEngine, shape: &str, path: &str, peak: Option<f64>) {
     names.sort_by(|a, b| of(b).total_cmp(&of(a)));
     let shares: Vec<String> = names.iter().map(|name| format!("{name} {:.0} %", 100.0 * of(name) / total)).collect();
     // The layer that takes longest: the first ones of narrow inputs have next to nothing to do.
-    let affine = |layer: usize| stages.iter().filter(move |s| s.stage == "affine" && s.layer == layer).map(|s| s.seconds);
+    let affine =
+        |layer: usize| stages.iter().filter(move |s| s.stage == "affine" && s.layer == layer).map(|s| s.seconds);
     let longest = (0..operations.len()).max_by(|&a, &b| operations[a].total_cmp(&operations[b])).expect("a layer");
     let teraflops = operations[longest] / affine(longest).sum::<f64>() / 1e12;
     let share = peak.map_or(String::new(), |peak| format!(", {:.0} % of the peak", 100.0 * teraflops / peak));

@@ -64,7 +64,7 @@ fn straddles(a: f32, b: f32, tau: f32) -> bool {
     return (a < tau && tau < b) || (b < tau && tau < a);
 }
 
-// At most 1 even where a device's division is not rounded correctly.
+// Between 0 and 1 even where a device's division is not rounded correctly.
 fn crossing_fraction(a: f32, b: f32, tau: f32) -> f32 {
-    return min((tau - a) / (b - a), 1.0);
+    return clamp((tau - a) / (b - a), 0.0, 1.0);
 }

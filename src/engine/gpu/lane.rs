@@ -6,9 +6,10 @@ use std::time::Instant;
 use wgpu::{Adapter, Limits};
 
 use super::adapter::AdapterSummary;
-use super::batch::{Batch, LayerLog, Outcome, StageTime};
+use super::batch::{Batch, StageTime};
 use super::device::{Device, Fault};
 use super::inputs::{Inputs, Job};
+use super::outcome::{LayerLog, Outcome};
 use super::plan::{DeviceLimits, Plan};
 use super::tuning::Tuning;
 use crate::engine::{Method, PathCounts};

@@ -18,9 +18,12 @@
 
 mod adapter;
 mod batch;
+mod buffers;
+mod commands;
 mod device;
 mod inputs;
 mod lane;
+mod outcome;
 mod plan;
 mod stages;
 mod step;

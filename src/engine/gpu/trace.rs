@@ -1,6 +1,6 @@
 //! Crossings one by one, from what the layers log.
 
-use super::batch::LayerLog;
+use super::outcome::LayerLog;
 use super::step::{NEW, RISING};
 use crate::network::Architecture;
 use crate::path::Path;

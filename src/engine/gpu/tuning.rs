@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::batch::Outcome;
+use super::outcome::Outcome;
 use super::plan::{DeviceLimits, Shape};
 use crate::engine::Method;
 use crate::error::Result;

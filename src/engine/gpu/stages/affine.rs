@@ -8,7 +8,7 @@ pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/pieces", "affine");
 mod tests {
     use super::super::Stage;
     use super::super::harness::{DIRT, device, dice, run, values, words};
-    use crate::engine::gpu::batch::piece_values;
+    use crate::engine::gpu::commands::piece_values;
     use crate::engine::gpu::device::Device;
     use crate::engine::gpu::step::Step;
     use crate::network::Activation;
@@ -38,7 +38,12 @@ mod tests {
             };
             let mut die = dice(inputs as u64);
             let mut random = |n: usize| -> Vec<f32> { (0..n).map(|_| die(4001) as f32 / 1000.0 - 2.0).collect() };
-            let x = random((paths * rows_in) as usize * inputs);
+            let mut x = random((paths * rows_in) as usize * inputs);
+            for (path, &n) in n_rows.iter().enumerate() {
+                // Rows that a path does not have are dirty.
+                let (first, end) = (path * rows_in as usize + n as usize, (path + 1) * rows_in as usize);
+                x[first * inputs..end * inputs].fill(f32::from_bits(DIRT));
+            }
             let weights = random(paths.div_ceil(paths_per_network) as usize * (inputs + 1) * units);
             Self { step, activation, x, weights, n_rows: n_rows.to_vec() }
         }

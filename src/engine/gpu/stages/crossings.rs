@@ -8,7 +8,7 @@ pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/pieces", "shared/ro
 mod tests {
     use super::super::Stage;
     use super::super::harness::{DIRT, device, dice, expect_difference, run, values, words};
-    use crate::engine::gpu::batch::piece_values;
+    use crate::engine::gpu::commands::piece_values;
     use crate::engine::gpu::device::Device;
     use crate::engine::gpu::plan;
     use crate::engine::gpu::step::{BOUNDARY, Entry, FAILED, Interval, RESULT_HEAD, RISING, Step};

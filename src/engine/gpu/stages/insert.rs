@@ -8,7 +8,7 @@ pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/pieces", "shared/ro
 mod tests {
     use super::super::Stage;
     use super::super::harness::{DIRT, device, dice, run, values, words};
-    use crate::engine::gpu::batch::piece_values;
+    use crate::engine::gpu::commands::piece_values;
     use crate::engine::gpu::device::Device;
     use crate::engine::gpu::plan;
     use crate::engine::gpu::step::{BOUNDARY, COINCIDENT, DEAD, NEW, NO_CROSSING, Source, Step};
@@ -42,6 +42,11 @@ mod tests {
             let mut die = dice(u64::from(units));
             // Often constant: many values on a flat piece.
             let z: Vec<f32> = (0..step.n_paths * rows_in * units).map(|_| die(1000) as f32 / 100.0 - 9.0).collect();
+            let mut z = z;
+            if units > 2 {
+                // The last unit is a copy of the first: they cross together.
+                z.chunks_exact_mut(units as usize).for_each(|row| row[units as usize - 1] = row[0]);
+            }
             let flags = (0..step.n_paths * rows_in).map(|_| die(8)).collect();
             let mut sources = vec![Source::default(); (step.n_paths * rows_out) as usize];
             let mut n_rows_out = Vec::new();
@@ -184,7 +189,7 @@ mod tests {
 
     #[test]
     fn crossing_units_are_exactly_on_their_breakpoints() {
-        let case = Case::new(&[9], 3, "hard-tanh");
+        let case = Case::new(&[40], 3, "hard-tanh");
         let (z, _) = case.run(&device());
         let z: &[f32] = values(&z);
         let mut n = 0;
@@ -192,6 +197,9 @@ mod tests {
             if source.crossing != NO_CROSSING {
                 let (unit, k) = (source.crossing / 2, source.crossing % 2);
                 assert_eq!(z[row * 3 + unit as usize], [-1.0, 1.0][k as usize]);
+                if unit == 0 {
+                    assert_eq!(z[row * 3 + 2], [-1.0, 1.0][k as usize], "the copy crosses, too");
+                }
                 n += 1;
             }
         }
