@@ -81,7 +81,9 @@ fn time(engine: &dyn Engine, ensemble: &Ensemble, method: Method, networks: u64)
 /// How many networks an engine counts in about a second.
 fn in_a_second(engine: &dyn Engine, ensemble: &Ensemble, method: Method) -> u64 {
     // Kernels are compiled when they are first used, and batches find their size.
-    (0..3).for_each(|_| drop(time(engine, ensemble, method, 50)));
+    for _ in 0..3 {
+        time(engine, ensemble, method, 50);
+    }
     let mut networks = 4;
     loop {
         let seconds = time(engine, ensemble, method, networks).as_secs_f64();

@@ -2,7 +2,6 @@
 
 use clap::{Args, ValueEnum};
 
-use super::complain;
 use crate::engine::cpu::CpuEngine;
 #[cfg(feature = "gpu")]
 use crate::engine::gpu::{AdapterChoice, GpuEngine, adapters, automatic};
@@ -118,7 +117,7 @@ impl EngineFlags {
             Some(Ok(engine)) => Ok(Box::new(engine)),
             Some(Err(error)) => {
                 if !quiet {
-                    complain(format_args!("warning: the CPU computes, because the GPU does not: {error}"));
+                    super::complain(format_args!("warning: the CPU computes, because the GPU does not: {error}"));
                 }
                 self.cpu()
             }

@@ -91,8 +91,7 @@ impl Batch {
 
     /// The grid points of every pass; the exact method has one.
     fn passes(&self) -> Vec<Range<usize>> {
-        let Some(grid) = self.plan.shape.grid else { return vec![0..0] };
-        let pass = self.plan.shape.rows[1];
+        let (grid, pass) = self.plan.shape.grid.map_or((1, 1), |grid| (grid, self.plan.shape.rows[1]));
         (0..grid).step_by(pass).map(|base| base..grid.min(base + pass)).collect()
     }
 

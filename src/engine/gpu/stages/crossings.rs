@@ -82,7 +82,7 @@ mod tests {
                     for (unit, k) in (0..units).flat_map(|u| (0..n_breakpoints).map(move |k| (u, k))) {
                         let (tau, which) = (self.pieces[k as usize], unit * n_breakpoints + k);
                         let a = at(row, unit);
-                        if !(a.abs() < 0.25 * f32::MAX) {
+                        if a.is_nan() || a.abs() >= 0.25 * f32::MAX {
                             found.results[path * stride + FAILED] = n_layers - layer;
                         }
                         if row + 1 == n {
@@ -133,7 +133,7 @@ mod tests {
                 // Those of an interval are together, those between its rows first.
                 for interval in &intervals[path * rows_in as usize..][..self.n_rows[path] as usize] {
                     let group = &all[interval.first_entry as usize..][..interval.n_entries as usize];
-                    assert!(group.iter().all(|e| e.row == group[0].row && !(e.fraction < 0.0) && e.leads == 0));
+                    assert!(group.iter().all(|e| e.row == group[0].row && e.fraction >= 0.0 && e.leads == 0));
                     assert_eq!((interval.n_new, interval.new_row), (0, 0));
                 }
                 let mut sorted: Vec<(u32, u32, Fraction)> =
