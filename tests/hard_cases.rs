@@ -150,3 +150,17 @@ fn long_paths_keep_their_crossings() {
     // 192 units: networks vary by about a fifth, their mean by a twentieth.
     assert!((150..230).contains(&(total / 20)), "{}", total / 20);
 }
+
+/// Without biases, too, where breakpoints away from zero are crossed near the origin of a path 10^7 long.
+#[test]
+fn long_paths_keep_the_crossings_of_other_breakpoints() {
+    for activation in ["hard-tanh", "soft-threshold:0.5"] {
+        let flags = [("arch", "3-16x2"), ("length", "1e7"), ("path", "through-origin"), ("bias", "zero")];
+        let ensemble = common::ensemble(&[&flags[..], &[("activation", activation)]].concat());
+        for draw in 0..10 {
+            let (network, path) = (ensemble.network.draw(draw), ensemble.path.draw(draw, 0, 1).expect("finite"));
+            let (crossings, boundaries, _) = counts(&network, &path);
+            assert!(crossings >= 32 && crossings == boundaries, "{activation}: {crossings} {boundaries}");
+        }
+    }
+}

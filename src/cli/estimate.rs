@@ -65,6 +65,9 @@ pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
     let estimate = estimate(&plan, engine.as_ref(), &mut output, stop)?;
 
     output.bar.finish_and_clear();
+    if estimate.interrupted && estimate.moments.networks() == 0 {
+        return Err(interrupted("the result would cover the first 0 networks, so earlier files are as they were"));
+    }
     output.draws.map(DrawsFile::finish).transpose()?;
     let rows = SummaryRow::of_estimate(&plan, &provenance, &estimate);
     if let Some(mut file) = summary {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ impl OutputFile {
         }
         let target = fs::canonicalize(name).unwrap_or_else(|_| name.to_owned());
         let partial = partial_of(&target);
-        if partial.metadata().is_ok_and(|m| m.len() > 0) {
+        if has_rows(&partial) {
             return Err(Error::usage(format!(
                 "{} holds rows of a run that did not end: move or remove it first",
                 partial.display()
@@ -95,6 +95,17 @@ fn partial_of(target: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Whether there is more in a file than its header.
+fn has_rows(path: &Path) -> bool {
+    const HEADER: u64 = 1 << 20;
+    let Ok(file) = File::open(path) else { return false };
+    let mut start = Vec::new();
+    // What cannot be read may be rows.
+    file.take(HEADER).read_to_end(&mut start).is_err()
+        || start.len() as u64 == HEADER
+        || start.iter().position(|&byte| byte == b'\n').is_some_and(|end| end + 1 < start.len())
+}
+
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.writer.write(bytes)
@@ -106,10 +117,10 @@ impl Write for OutputFile {
 }
 
 impl Drop for OutputFile {
-    /// Leaves no empty partial file behind.
+    /// Leaves no partial file without rows behind.
     fn drop(&mut self) {
         if let Some(partial) = &self.partial
-            && partial.metadata().is_ok_and(|m| m.len() == 0)
+            && !(self.writer.flush().is_err() || has_rows(partial))
         {
             let _ = fs::remove_file(partial);
         }

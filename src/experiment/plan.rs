@@ -130,6 +130,19 @@ impl Plan {
         memory::check(&what, needed, "use narrower layers, fewer paths per network or fewer --threads")
     }
 
+    /// The typical size of each layer's pre-activations at this distance from the origin, by their variance.
+    fn pre_activation_scales(&self, distance: f64) -> Vec<f64> {
+        let network = &self.ensemble.network;
+        let mut inputs_square = distance * distance;
+        let scale = |layer: &crate::network::Layer| {
+            let affine = layer.affine;
+            let variance = network.weights().variance(affine) * inputs_square + network.bias().std(affine).powi(2);
+            inputs_square = layer.activation.mean_square_slope() * variance * affine.units() as f64;
+            variance.sqrt()
+        };
+        network.architecture().layers().iter().map(scale).collect()
+    }
+
     /// What a careful user should know before the run.
     pub fn warnings(&self, precision: Precision) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -162,6 +175,18 @@ impl Plan {
                  points, use --method exact{remedy}",
                 length / (grid - 1) as f64,
                 (length / finest).floor()
+            ));
+        }
+        let smallest = match precision {
+            Precision::F32 => 1e-17,
+            Precision::F64 => 1e-150,
+        };
+        let scales = self.pre_activation_scales(reach);
+        if let Some(layer) = scales.iter().position(|&scale| scale > 0.0 && scale < smallest) {
+            warnings.push(format!(
+                "pre-activations of layer {} are about {:.0e}: products of such numbers vanish, use larger weights or biases{remedy}",
+                layer + 1,
+                scales[layer]
             ));
         }
         // Boundaries near the origin, where biases matter, are told apart by their position along the whole path.

@@ -97,6 +97,11 @@ impl Activation {
         &self.pieces
     }
 
+    /// The smallest magnitude of a breakpoint; 0 where there is none.
+    pub(crate) fn nearest_breakpoint(&self) -> f64 {
+        self.pieces.breakpoints.iter().map(|tau| tau.abs()).reduce(f64::min).unwrap_or(0.0)
+    }
+
     /// The slopes (a-, a+) of a positively homogeneous activation, `a+ max(z, 0) - a- max(-z, 0)`; `None` for any other.
     pub fn homogeneous_slopes(&self) -> Option<(f64, f64)> {
         let Pieces { breakpoints, slopes, intercepts } = &self.pieces;
@@ -107,6 +112,15 @@ impl Activation {
             ([], [a]) => Some((*a, *a)),
             ([0.0], [minus, plus]) => Some((*minus, *plus)),
             _ => None,
+        }
+    }
+
+    /// A bound on the mean of sigma'^2 under a symmetric law: (a-^2 + a+^2) / 2, the mean itself, for homogeneous activations, else the largest
+    /// squared slope.
+    pub(crate) fn mean_square_slope(&self) -> f64 {
+        match self.homogeneous_slopes() {
+            Some((minus, plus)) => 0.5 * (minus * minus + plus * plus),
+            None => self.pieces.slopes.iter().fold(0.0, |c: f64, a| c.max(a * a)),
         }
     }
 

@@ -10,7 +10,7 @@ const RATIO: f64 = 8.0;
 
 impl Path {
     /// The same path with vertices added on edges that are long compared with their distance to the origin and with `scale`, the
-    /// distance from the origin within which biases matter.
+    /// distance from the origin within which breakpoints are crossed.
     ///
     /// A network's boundaries on a line crowd around the point nearest to the origin, while the rounding of pre-activations is
     /// relative to their size at the ends of the edge: on an edge of length 10^4, boundaries 10^-3 apart would coincide in

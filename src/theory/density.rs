@@ -63,11 +63,7 @@ pub fn density_upper(network: &RandomNetwork) -> Option<DensityBound> {
             breakpoints: layer.activation.kappa() - 1,
             scale: density * gaussian_factor * mean_square_slope.sqrt(),
         });
-        let c = match layer.activation.homogeneous_slopes() {
-            Some((minus, plus)) => 0.5 * (minus * minus + plus * plus),
-            None => layer.activation.pieces().slopes.iter().fold(0.0, |c: f64, a| c.max(a * a)),
-        };
-        inputs_gain = c * affine.units() as f64;
+        inputs_gain = layer.activation.mean_square_slope() * affine.units() as f64;
     }
     Some(DensityBound { layers }).filter(|bound| bound.total().is_finite())
 }

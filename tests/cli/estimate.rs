@@ -83,6 +83,20 @@ fn target_errors_are_reached() {
 }
 
 #[test]
+fn vanishing_pre_activations_are_pointed_out() {
+    let run_with = |weights: &str, precision: &str| {
+        let shape = ["--arch", "2-8x60", "--bias", "zero", "--networks", "2"];
+        let output = run(&[&["estimate", "--weights", weights, "--precision", precision], &shape[..]].concat());
+        assert!(output.status.success());
+        stderr(&output).to_owned()
+    };
+    let warning = run_with("torch", "f32");
+    assert!(warning.contains("warning: pre-activations of layer") && warning.contains("f64"), "{warning}");
+    assert_eq!(run_with("torch", "f64"), "");
+    assert_eq!(run_with("he-normal", "f32"), "");
+}
+
+#[test]
 fn sampling_is_a_lower_bound_and_warns_when_it_is_too_fine() {
     let mean = |args: &[&str]| {
         rows(&succeed(&[&["estimate", "--format", "csv", "--networks", "100"], args].concat()))[0]["mean_density"]
@@ -129,7 +143,8 @@ fn wrong_flags_are_refused_in_one_line() {
         #[cfg(not(feature = "gpu"))]
         (vec!["--engine", "gpu"], vec!["--engine gpu", "no GPU support"]),
         (vec!["--engine", "tpu"], vec!["tpu", "auto, gpu, cpu"]),
-        (vec!["--threads", "0"], vec!["--threads 0"]),
+        (vec!["--threads", "0", "--engine", "cpu"], vec!["--threads 0"]),
+        (vec!["--threads", "3000"], vec!["--threads 3000", "1 to 1024"]),
         (vec!["--outputs", "0"], vec!["at least 1 output"]),
         (vec!["--seed", "-1"], vec!["--seed"]),
         (vec!["--no-such-flag"], vec!["--no-such-flag"]),

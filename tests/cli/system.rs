@@ -94,6 +94,33 @@ fn ctrl_c_is_heard_inside_a_network() {
     assert!(stderr(&output).contains("first 0 networks"), "{}", stderr(&output));
 }
 
+/// Before the first network there is nothing better than an earlier file.
+#[test]
+fn ctrl_c_before_any_result_keeps_earlier_files() {
+    let directory = Directory::new();
+    let (csv, draws) = (directory.file("result.csv", "earlier"), directory.file("draws.csv", "earlier"));
+    let flags = ["--method", "sampled", "--grid", "1000000000", "--arch", "1-1", "--networks", "1"];
+    let mut command = linregions(&[&["estimate", "--csv", &csv, "--draws", &draws], &flags[..]].concat());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    interrupt(&child);
+    let output = child.wait_with_output().expect("an end");
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert_eq!((read(csv.as_ref()), read(draws.as_ref())), ("earlier".to_owned(), "earlier".to_owned()));
+    assert_eq!(std::fs::read_dir(directory.0.path()).expect("readable").count(), 2, "nothing is left behind");
+}
+
+/// A run that fails before its first row does not stand in the way of the next.
+#[test]
+fn a_failed_run_without_rows_can_be_repeated() {
+    let directory = Directory::new();
+    let draws = directory.text("draws.csv");
+    let failing = ["estimate", "--weights", "normal:1e30", "--networks", "20", "--draws", &draws];
+    assert_eq!(run(&failing).status.code(), Some(1));
+    assert_eq!(run(&failing).status.code(), Some(1));
+    assert_eq!(std::fs::read_dir(directory.0.path()).expect("readable").count(), 0, "nothing is left behind");
+}
+
 #[test]
 fn a_full_disk_is_an_error_of_the_run() {
     for flag in ["--csv", "--draws"] {

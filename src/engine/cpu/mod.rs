@@ -37,8 +37,10 @@ impl CpuEngine {
     /// # Errors
     /// Zero threads, and threads that the system does not give.
     pub fn new(threads: Option<usize>, precision: Precision) -> Result<Self> {
-        if threads == Some(0) {
-            return Err(Error::usage("--threads 0: give at least 1"));
+        /// More than this wait for each other for minutes.
+        const MAX_THREADS: usize = 1024;
+        if let Some(n) = threads.filter(|n| !(1..=MAX_THREADS).contains(n)) {
+            return Err(Error::usage(format!("--threads {n}: give 1 to {MAX_THREADS}")));
         }
         let pool = ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
         let pool = pool.map_err(|e| Error::failed(format!("cannot start the threads: {e}")))?;

@@ -23,6 +23,8 @@ pub(super) fn block_rows(architecture: &Architecture) -> usize {
 pub(super) struct Worker<T> {
     weights: Vec<AffineWeights<T>>,
     drawn: AffineWeights<f32>,
+    /// The smallest magnitude of a breakpoint of the first layer.
+    nearest_breakpoint: f64,
     pipeline: Pipeline<T>,
 }
 
@@ -50,7 +52,8 @@ impl<T: Real> Worker<T> {
             },
         };
         let weights = vec![AffineWeights::default(); architecture.depth()];
-        Self { weights, drawn: AffineWeights::default(), pipeline }
+        let nearest_breakpoint = architecture.layers()[0].activation.nearest_breakpoint();
+        Self { weights, drawn: AffineWeights::default(), nearest_breakpoint, pipeline }
     }
 
     pub(super) fn draw(&mut self, ensemble: &Ensemble, draw: u64) {
@@ -72,7 +75,7 @@ impl<T: Real> Worker<T> {
         match &mut self.pipeline {
             Pipeline::Exact { input, pipeline } => {
                 pipeline.reset(log);
-                let path = path.graded(|| bias_scale(&self.weights[0]));
+                let path = path.graded(|| crossing_scale(&self.weights[0], self.nearest_breakpoint));
                 input.clear();
                 for (vertex, &position) in path.positions().iter().enumerate() {
                     if input.is_full() {
@@ -119,11 +122,11 @@ impl<T: Real> Worker<T> {
     }
 }
 
-/// The distance from the origin within which the biases of a layer matter: the ratio of their root mean squares to that of the
-/// weights.
-fn bias_scale<T: Real>(weights: &AffineWeights<T>) -> f64 {
+/// The distance from the origin within which the first layer crosses its breakpoints: the ratio of the root mean square of the
+/// breakpoint nearest to zero less the bias to that of the weights.
+fn crossing_scale<T: Real>(weights: &AffineWeights<T>, nearest_breakpoint: f64) -> f64 {
     let mean_square = |values: &[T]| values.iter().map(|v| v.to_f64().powi(2)).sum::<f64>() / values.len() as f64;
-    (mean_square(&weights.bias) / mean_square(&weights.weight)).sqrt()
+    ((mean_square(&weights.bias) + nearest_breakpoint.powi(2)) / mean_square(&weights.weight)).sqrt()
 }
 
 /// Equally spaced points of a path, both ends included.

@@ -97,19 +97,21 @@ impl<'a> Job<'a> {
         format!("{architecture} {:?} {method:?} {what}", architecture.activation().pieces())
     }
 
-    /// The distance from the origin within which the biases of the first layer matter.
-    pub(super) fn bias_scale(&self) -> f64 {
-        match self {
+    /// The distance from the origin within which the first layer crosses its breakpoints: the ratio of the root mean square of the
+    /// breakpoint nearest to zero less the bias to that of the weights.
+    pub(super) fn crossing_scale(&self) -> f64 {
+        let nearest_breakpoint = self.architecture().layers()[0].activation.nearest_breakpoint();
+        let (bias, weight) = match self {
             Self::Ensemble(ensemble) => {
                 let affine = ensemble.network.architecture().affine_map(0);
-                ensemble.network.bias().std(affine) / ensemble.network.weights().variance(affine).sqrt()
+                (ensemble.network.bias().std(affine).powi(2), ensemble.network.weights().variance(affine))
             }
             Self::Given(network, _) => {
                 let mean_square = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64;
-                let first = &network.affine()[0];
-                (mean_square(&first.bias) / mean_square(&first.weight)).sqrt()
+                (mean_square(&network.affine()[0].bias), mean_square(&network.affine()[0].weight))
             }
-        }
+        };
+        ((bias + nearest_breakpoint.powi(2)) / weight).sqrt()
     }
 
     /// How an error names a path.
@@ -125,7 +127,7 @@ impl<'a> Job<'a> {
     /// # Errors
     /// A path that is too long or has the wrong dimension.
     pub(super) fn inputs(&self, draws: &[u64], path_ix: Range<u64>, method: Method) -> Result<Inputs> {
-        let scale = self.bias_scale();
+        let scale = self.crossing_scale();
         let per_network = (path_ix.end - path_ix.start) as usize;
         let path = |ix: usize| {
             let path = self.path(draws[ix / per_network], path_ix.start + (ix % per_network) as u64)?;

@@ -224,7 +224,7 @@ impl Engine for GpuEngine {
                 Err(Halt::Error(error)) => return Err(error),
                 Err(Halt::Stopped) => break,
             };
-            let graded = path.graded(|| job.bias_scale());
+            let graded = path.graded(|| job.crossing_scale());
             let crossings = trace::crossings(network.architecture(), &graded, &log);
             traces.push(Trace::from_crossings(network, path, crossings));
         }
