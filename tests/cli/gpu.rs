@@ -15,12 +15,15 @@ fn without_engine(text: &str) -> Vec<std::collections::HashMap<String, String>> 
 /// The same files from both engines but for the engine's columns: for these seeds no count differs.
 #[test]
 fn both_engines_write_the_same_results() {
-    for method in ["exact", "sampled"] {
+    let spline = "breakpoints = [-2, -0.5, 0, 0.25, 3]\nslopes = [0, 1, -1, 0.5, 2, 0]\nanchor = [0, 1]\n";
+    for (method, activation) in [("exact", "relu"), ("sampled", "relu"), ("exact", "spline"), ("sampled", "spline")] {
         let directory = Directory::new();
+        let file = directory.file("spline.toml", spline);
+        let activation = if activation == "spline" { format!("spline:{file}") } else { activation.to_owned() };
         let result = |engine: &str| {
             let (csv, draws) =
                 (directory.text(&format!("{engine}.csv")), directory.text(&format!("{engine}-draws.csv")));
-            let flags = ["--networks", "200", "--grid", "256", "--method", method, "--engine", engine];
+            let flags = ["--networks", "200", "--grid", "256", "--method", method, "--engine", engine, "--activation", &activation];
             succeed(&[&["estimate", "--csv", &csv, "--draws", &draws], &flags[..]].concat());
             (read(csv.as_ref()), read(draws.as_ref()))
         };
