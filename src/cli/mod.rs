@@ -1,5 +1,6 @@
 //! The command line: flags, terminal output and exit codes.
 
+mod bounds;
 #[cfg(feature = "gpu")]
 mod devices;
 mod engine;
@@ -28,6 +29,8 @@ struct Cli {
 enum Command {
     /// Estimate the density of linear regions of an ensemble of random networks, with its error and bound
     Estimate(estimate::EstimateArgs),
+    /// Print every known bound on the number of regions of an architecture, and on their density
+    Bounds(bounds::BoundsArgs),
     /// Find every boundary of one given network along given paths
     Trace(trace::TraceArgs),
     /// Show the GPUs, and which one --engine auto takes
@@ -76,6 +79,7 @@ fn run(cli: Cli) -> Result<()> {
     .map_err(|e| Error::failed(format!("cannot watch for Ctrl-C: {e}")))?;
     match cli.command {
         Command::Estimate(args) => estimate::run(&args, &STOP),
+        Command::Bounds(args) => bounds::run(&args),
         Command::Trace(args) => trace::run(&args, &STOP),
         #[cfg(feature = "gpu")]
         Command::Devices(args) => devices::run(&args),

@@ -1,4 +1,7 @@
-//! Closed forms: what theory says of the expected density.
+//! Closed forms: what theory says of the number of regions and of their expected density.
 
+pub mod catalogue;
 pub mod density;
 pub mod infinite_width;
+pub mod regions;
+mod shape;

@@ -1,0 +1,135 @@
+//! `linregions bounds`.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Format, print, table};
+use crate::error::Result;
+use crate::experiment::{EnsembleFlags, Plan};
+use crate::theory::catalogue::{Direction, Entry, Quantity, Shape, Value, density_bounds, region_bounds};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  linregions bounds --arch 784-100x10\n  linregions bounds --arch 1x3x3-c2k2 --format json\n  \
+                  linregions bounds --arch 2-64x3 --density --bias normal:0.5"
+)]
+pub(super) struct BoundsArgs {
+    #[command(flatten)]
+    ensemble: EnsembleFlags,
+
+    /// Also what is known of the expected density; takes the ensemble flags
+    #[arg(long)]
+    density: bool,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+/// One bound.
+#[derive(Debug, Serialize)]
+struct Row {
+    id: &'static str,
+    quantity: &'static str,
+    direction: &'static str,
+    applicable: bool,
+    reason: Option<String>,
+    value: Option<serde_json::Value>,
+    log10: Option<f64>,
+    source: &'static str,
+    tightest: bool,
+}
+
+const COLUMNS: [&str; 9] =
+    ["id", "quantity", "direction", "applicable", "reason", "value", "log10", "source", "tightest"];
+
+impl Row {
+    fn new(entry: &Entry) -> Self {
+        let value = entry.value.as_ref().ok();
+        Self {
+            id: entry.id,
+            quantity: match entry.quantity {
+                Quantity::Regions => "regions",
+                Quantity::Density => "density",
+            },
+            direction: direction(entry.direction),
+            applicable: value.is_some(),
+            reason: entry.value.as_ref().err().map(ToString::to_string),
+            value: value.map(|value| match value {
+                Value::Count(count) => count.to_string().into(),
+                Value::Density(density) => (*density).into(),
+            }),
+            log10: value.map(Value::log10).filter(|log| log.is_finite()),
+            source: entry.source,
+            tightest: entry.tightest,
+        }
+    }
+}
+
+fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Upper => "upper",
+        Direction::Lower => "lower",
+        Direction::Exact => "exact",
+    }
+}
+
+pub(super) fn run(args: &BoundsArgs) -> Result<()> {
+    let mut entries = region_bounds(&Shape::parse(&args.ensemble.arch, &args.ensemble.activation)?);
+    if args.density {
+        entries.extend(density_bounds(&Plan::from_flags(&args.ensemble)?.ensemble)?);
+    }
+    let rows: Vec<Row> = entries.iter().map(Row::new).collect();
+    print(|out| match args.format {
+        Format::Csv => table::csv_rows(out, &COLUMNS, rows.iter()),
+        Format::Json => table::json(out, &rows),
+        Format::Table => {
+            writeln!(out, "{} {}\n", args.ensemble.arch, args.ensemble.activation)?;
+            table::columns(out, &cells(&entries))?;
+            let others: Vec<&Entry> = entries.iter().filter(|e| e.value.is_err()).collect();
+            if !others.is_empty() {
+                writeln!(out, "\nNot applicable:")?;
+            }
+            others.iter().try_for_each(|e| match &e.value {
+                Err(reason) => writeln!(out, "  {}: {reason}", e.id),
+                Ok(_) => Ok(()),
+            })
+        }
+    })
+}
+
+/// What applies, the tightest bounds marked.
+fn cells(entries: &[Entry]) -> Vec<Vec<String>> {
+    let header = ["bound", "source", "quantity", "direction", "value"].map(str::to_owned).to_vec();
+    let row = |entry: &Entry| {
+        let value = entry.value.as_ref().ok()?;
+        let quantity = match entry.quantity {
+            Quantity::Regions => "regions",
+            Quantity::Density => "density",
+        };
+        let mark = if entry.tightest { " *" } else { "  " };
+        Some(vec![
+            entry.id.to_owned(),
+            entry.source.to_owned(),
+            quantity.to_owned(),
+            direction(entry.direction).to_owned(),
+            format!("{}{mark}", short(value)),
+        ])
+    };
+    std::iter::once(header).chain(entries.iter().filter_map(row)).collect()
+}
+
+/// Six significant digits, with a power of ten where there are more.
+fn short(value: &Value) -> String {
+    match value {
+        Value::Density(density) => table::digits(*density, 6),
+        Value::Count(count) => {
+            let digits = count.to_string();
+            if digits.len() <= 6 {
+                return digits;
+            }
+            // Digits are cut, not rounded: enough to compare, and no carry.
+            format!("{}.{}e{}", &digits[..1], &digits[1..6], digits.len() - 1)
+        }
+    }
+}

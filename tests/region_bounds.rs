@@ -1,0 +1,150 @@
+//! Bounds on the number of regions against published and independently computed numbers, literal sums, and each other.
+
+use linregions::theory::regions::dense::*;
+use linregions::theory::regions::piecewise::*;
+use num_bigint::BigUint;
+use serde_json::Value;
+
+fn vectors(kind: &str) -> Vec<Value> {
+    let all: Value = serde_json::from_str(include_str!("vectors/bounds.json")).expect("JSON");
+    all[kind].as_array().expect("a list").clone()
+}
+
+fn inputs_and_widths(vector: &Value) -> (usize, Vec<usize>) {
+    let number = |v: &Value| v.as_u64().expect("a whole number") as usize;
+    (number(&vector["n0"]), vector["widths"].as_array().expect("a list").iter().map(number).collect())
+}
+
+fn big(text: &Value) -> Option<BigUint> {
+    text.as_str().map(|digits| digits.parse().expect("digits"))
+}
+
+#[test]
+fn dense_relu_bounds_have_their_known_values() {
+    let vectors = vectors("relu");
+    assert!(vectors.len() >= 10);
+    for vector in vectors {
+        let (inputs, widths) = inputs_and_widths(&vector);
+        let check = |name: &str, value: Option<BigUint>| assert_eq!(value, big(&vector[name]), "{name}: {vector}");
+        check("naive", Some(trivial_upper(&widths, 2)));
+        check("raghu", Some(raghu_2017_upper(inputs, &widths)));
+        check("montufar2017", Some(montufar_2017_upper(inputs, &widths)));
+        check("serra", Some(serra_2018_upper(inputs, &widths)));
+        check("serra", Some(hinz_vandegeer_2019_upper(inputs, &widths)));
+        check("lb_pascanu", pascanu_2013_lower(inputs, &widths).ok());
+        check("lb_montufar2014", montufar_2014_lower(inputs, &widths).ok());
+        check("lb_serra", serra_2018_lower(inputs, &widths).ok());
+        check("lb_arora", arora_2018_lower(inputs, &widths).ok());
+    }
+}
+
+#[test]
+fn maxout_spline_and_sorting_bounds_have_their_known_values() {
+    for vector in vectors("maxout_cpwl") {
+        let (inputs, widths) = inputs_and_widths(&vector);
+        let k = vector["k"].as_u64().expect("a rank") as usize;
+        let maxout: Vec<Layer> = widths.iter().map(|&units| Layer::Maxout { units, rank: k }).collect();
+        let scalar: Vec<Layer> = widths.iter().map(|&units| Layer::Scalar { units, kappa: k }).collect();
+        let check = |name: &str, value: Option<BigUint>| assert_eq!(value, big(&vector[name]), "{name}: {vector}");
+        check("maxout_serra", serra_2018_maxout_upper(inputs, &maxout).ok());
+        check("maxout_sharp", montufar_ren_zhang_2021_upper(inputs, &maxout).ok());
+        check("cpwl_kappa", Some(goujon_2024_upper(inputs, &scalar)));
+        check("cpwl_kappa", Some(layer_polynomial_upper(inputs, &scalar)));
+        check("lb_sawtooth", zigzag_lower(inputs, &scalar).ok());
+        assert!(serra_2018_maxout_upper(inputs, &scalar).is_err() && zigzag_lower(inputs, &maxout).is_err());
+    }
+    for vector in vectors("groupsort") {
+        let (inputs, widths) = inputs_and_widths(&vector);
+        let size = vector["g"].as_u64().expect("a size") as usize;
+        let layers: Vec<Layer> = widths.iter().map(|&n| Layer::GroupSort { groups: n / size, size }).collect();
+        assert_eq!(Some(layer_polynomial_upper(inputs, &layers)), big(&vector["groupsort"]), "{vector}");
+        assert_eq!(Some(goujon_2024_upper(inputs, &layers)), big(&vector["kappa_factorial"]), "{vector}");
+    }
+}
+
+/// Values of one layer that were found by counting regions exactly.
+#[test]
+fn one_layer_maxima() {
+    let equals = |layer: Layer, dim, expected: u32| {
+        assert_eq!(layer_maximum(&layer, dim), BigUint::from(expected), "{layer:?} in {dim} dimensions");
+    };
+    for (units, rank, dim, expected) in
+        [(2, 3, 2, 9), (3, 3, 2, 19), (4, 3, 2, 33), (2, 4, 2, 16), (3, 4, 2, 37), (3, 3, 3, 27), (4, 3, 3, 65)]
+    {
+        equals(Layer::Maxout { units, rank }, dim, expected);
+    }
+    for (dim, width, size, expected) in [
+        (1, 3, 3, 4),
+        (2, 3, 3, 6),
+        (2, 4, 4, 18),
+        (3, 4, 4, 24),
+        (3, 8, 4, 215),
+        (2, 5, 5, 46),
+        (3, 5, 5, 96),
+        (4, 6, 3, 36),
+    ] {
+        equals(Layer::GroupSort { groups: width / size, size }, dim, expected);
+    }
+    for (dim, units, kappa, expected) in [(1, 3, 3, 7), (2, 3, 3, 19), (2, 4, 4, 67), (3, 3, 4, 64), (3, 4, 3, 65)] {
+        equals(Layer::Scalar { units, kappa }, dim, expected);
+    }
+}
+
+/// The sum of Serra's theorem, term by term.
+fn serra_literally(inputs: usize, widths: &[usize]) -> BigUint {
+    fn go(dim: usize, widths: &[usize]) -> u64 {
+        let Some((&n, rest)) = widths.split_first() else { return 1 };
+        let binomial = |j: u64| (1..=j).fold(1, |c, i| c * (n as u64 - i + 1) / i);
+        (0..=dim.min(n)).map(|j| binomial(j as u64) * go(dim.min(n - j), rest)).sum()
+    }
+    BigUint::from(go(inputs, widths))
+}
+
+#[test]
+fn programmes_equal_literal_sums_and_bounds_keep_their_order() {
+    for inputs in 1..=5 {
+        for a in 1..=6 {
+            for b in 1..=6 {
+                for c in 1..=4 {
+                    let widths = [a, b, c];
+                    let serra = serra_2018_upper(inputs, &widths);
+                    let place = format!("{inputs} {widths:?}");
+                    assert_eq!(serra, serra_literally(inputs, &widths), "{place}");
+                    assert_eq!(serra, hinz_vandegeer_2019_upper(inputs, &widths), "{place}");
+                    let montufar = montufar_2017_upper(inputs, &widths);
+                    assert!(serra <= montufar && montufar <= raghu_2017_upper(inputs, &widths), "{place}");
+                    assert!(raghu_2017_upper(inputs, &widths) <= trivial_upper(&widths, 2), "{place}");
+                    let lower = [pascanu_2013_lower, montufar_2014_lower, serra_2018_lower, arora_2018_lower];
+                    for bound in lower.iter().filter_map(|f| f(inputs, &widths).ok()) {
+                        assert!(bound <= serra, "{place}: {bound} > {serra}");
+                    }
+                    // More units never lower a bound.
+                    for layer in 0..3 {
+                        let mut wider = widths;
+                        wider[layer] += 1;
+                        assert!(montufar_2017_upper(inputs, &wider) >= montufar, "{place}");
+                        assert!(serra_2018_upper(inputs, &wider) >= serra, "{place}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// On one input the maximum is known, and reached: test networks of three units a layer have 4^L pieces.
+#[test]
+fn one_input_is_exact() {
+    for widths in [vec![3, 3, 3], vec![4, 7], vec![5], vec![1], vec![2]] {
+        let exact = serra_2018_one_input(1, &widths).expect("applies");
+        assert_eq!(exact, serra_2018_upper(1, &widths));
+    }
+    assert_eq!(serra_2018_one_input(1, &[3; 5]), Ok(BigUint::from(1024u32)));
+    assert!(serra_2018_one_input(1, &[2, 2]).is_err() && serra_2018_one_input(2, &[3, 3]).is_err());
+}
+
+/// 784 inputs and ten layers of 100 units: 299 digits.
+#[test]
+fn large_networks_are_exact() {
+    let digits = serra_2018_upper(784, &[100; 10]).to_string();
+    assert_eq!((digits.len(), &digits[..20]), (299, "31817179594478178240"));
+}
