@@ -1,5 +1,8 @@
-//! Bounds on the number of regions against published and independently computed numbers, literal sums, and each other.
+//! Bounds on the number of regions against published and independently computed numbers, literal sums, each other, and what is counted.
 
+mod common;
+
+use linregions::engine::Method;
 use linregions::theory::regions::dense::*;
 use linregions::theory::regions::piecewise::*;
 use num_bigint::BigUint;
@@ -147,4 +150,50 @@ fn one_input_is_exact() {
 fn large_networks_are_exact() {
     let digits = serra_2018_upper(784, &[100; 10]).to_string();
     assert_eq!((digits.len(), &digits[..20]), (299, "31817179594478178240"));
+}
+
+/// Along a line a network has one input: no path ever has more regions than the bounds for that, on any engine.
+#[test]
+fn counted_networks_never_exceed_their_bounds() {
+    let mut close = 0;
+    for (shape, activation) in [
+        ("1-3x4", "relu"),
+        ("2-2x6", "relu"),
+        ("3-4-1-4", "relu"),
+        ("1-2x5", "hard-tanh"),
+        ("2-3x4", "abs"),
+        ("1-1x8", "soft-threshold:0.5"),
+        ("5-3-2", "leaky-relu:0.1"),
+    ] {
+        let flags = [
+            ("arch", shape),
+            ("activation", activation),
+            ("length", "30"),
+            ("bias", "normal:1"),
+            ("weights", "normal:2"),
+        ];
+        let ensemble = common::ensemble(&flags);
+        let layers = ensemble.network.architecture().layers();
+        let widths: Vec<usize> = layers.iter().map(|l| l.affine.units()).collect();
+        let kappa = layers[0].activation.kappa();
+        let scalar: Vec<Layer> = widths.iter().map(|&units| Layer::Scalar { units, kappa }).collect();
+        let mut uppers =
+            vec![layer_polynomial_upper(1, &scalar), goujon_2024_upper(1, &scalar), trivial_upper(&widths, kappa)];
+        if activation == "relu" {
+            uppers.extend([
+                serra_2018_upper(1, &widths),
+                montufar_2017_upper(1, &widths),
+                raghu_2017_upper(1, &widths),
+            ]);
+        }
+        let least = uppers.iter().min().expect("bounds");
+        for (name, engine) in common::engines() {
+            for counts in engine.count(&ensemble, Method::Exact, 0..150, &common::GO_ON).expect("finite") {
+                let regions = BigUint::from(counts.boundaries + 1);
+                assert!(regions <= *least, "{name}, {shape} {activation}: {regions} > {least}");
+                close += u64::from(regions * 4u32 > *least);
+            }
+        }
+    }
+    assert!(close > 100, "bounds were nearly reached only {close} times");
 }

@@ -128,8 +128,13 @@ fn short(value: &Value) -> String {
             if digits.len() <= 6 {
                 return digits;
             }
-            // Digits are cut, not rounded: enough to compare, and no carry.
-            format!("{}.{}e{}", &digits[..1], &digits[1..6], digits.len() - 1)
+            let mut exponent = digits.len() - 1;
+            let seven: u64 = format!("{:0<7}", &digits[..digits.len().min(7)]).parse().unwrap_or(0);
+            let mut six = (seven + 5) / 10;
+            if six == 1_000_000 {
+                (six, exponent) = (100_000, exponent + 1);
+            }
+            format!("{}.{:05}e{exponent}", six / 100_000, six % 100_000)
         }
     }
 }

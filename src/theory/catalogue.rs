@@ -13,6 +13,9 @@ use crate::error::Result;
 /// Words of 64 bits that the arithmetic of one bound may touch; it takes in the order of ten seconds.
 const MAX_WORK: f64 = 1e10;
 
+/// Bits of a number that is worth writing down.
+const MAX_BITS: f64 = 1e6;
+
 /// What is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
@@ -119,26 +122,31 @@ fn dense_bounds(inputs: usize, layers: &[Layer], rectified: bool) -> Vec<Entry> 
         [_] => Ok(()),
         _ => Err(Inapplicable(format!("there are {} layers, not one", layers.len()))),
     };
-    // Programmes over dimensions multiply every pair of them.
-    let programme = || {
-        let words = layers.iter().map(|l| l.units() as f64 * (l.kappa().bits() as f64)).sum::<f64>() / 64.0 + 1.0;
-        let mut dim = inputs;
-        let mut work = 0.0;
-        for &n in &widths {
-            dim = dim.min(n);
-            work += dim as f64 * n as f64 * words;
-        }
-        match work <= MAX_WORK {
-            true => Ok(()),
-            false => Err(Inapplicable(format!("it takes {work:.0e} operations, more than {MAX_WORK:.0e}"))),
-        }
+    let affordable = |bits: f64, work: f64| match (bits <= MAX_BITS, work <= MAX_WORK) {
+        (true, true) => Ok(()),
+        (false, _) => Err(Inapplicable(format!("it has about {bits:.0e} bits, more than {MAX_BITS:.0e}"))),
+        (_, false) => Err(Inapplicable(format!("it takes about {work:.0e} operations, more than {MAX_WORK:.0e}"))),
     };
-    let sums = |bound: &dyn Fn() -> Bound| programme().and_then(|()| bound());
+    let patterns: f64 = layers.iter().map(|l| l.units() as f64 * l.kappa().bits() as f64).sum();
+    let cost = |steps: fn(f64) -> f64| {
+        let (mut bits, mut work) = (0.0, 0.0);
+        for (dim, layer) in entering(inputs, &widths).zip(layers) {
+            let (dim, n) = (dim.min(layer.width()) as f64, layer.width() as f64);
+            let kappa = layer.kappa().bits() as f64;
+            let more = (n * kappa).min(dim * (n.log2() + 2.0 * kappa)) + 1.0;
+            bits += more;
+            work += steps(dim) * (more / 64.0 + 1.0) + bits / 64.0;
+        }
+        affordable(bits, work)
+    };
+    // Sums up to the entering dimension, and programmes over pairs of dimensions.
+    let sums = |bound: &dyn Fn() -> Bound| cost(|dim| dim).and_then(|()| bound());
+    let programme = |bound: &dyn Fn() -> Bound| cost(|dim| dim * dim).and_then(|()| bound());
     vec![
         regions(
             "trivial_upper",
             Upper,
-            Ok(layers.iter().map(|l| num_traits::pow(l.kappa(), l.units())).product()),
+            affordable(patterns, 0.0).map(|()| layers.iter().map(|l| num_traits::pow(l.kappa(), l.units())).product()),
             "every unit on any of its pieces",
         ),
         regions(
@@ -174,7 +182,7 @@ fn dense_bounds(inputs: usize, layers: &[Layer], rectified: bool) -> Vec<Entry> 
         regions(
             "serra_2018_upper",
             Upper,
-            relu().and_then(|()| sums(&|| Ok(serra_2018_upper(inputs, &widths)))),
+            relu().and_then(|()| programme(&|| Ok(serra_2018_upper(inputs, &widths)))),
             "Serra, Tjandraatmadja and Ramalingam 2018, Theorem 1",
         ),
         regions(
@@ -198,7 +206,7 @@ fn dense_bounds(inputs: usize, layers: &[Layer], rectified: bool) -> Vec<Entry> 
         regions(
             "hinz_vandegeer_2019_upper",
             Upper,
-            relu().and_then(|()| sums(&|| Ok(hinz_vandegeer_2019_upper(inputs, &widths)))),
+            relu().and_then(|()| programme(&|| Ok(hinz_vandegeer_2019_upper(inputs, &widths)))),
             "Hinz and van de Geer 2019, with the histograms of Serra et al.",
         ),
         regions(
@@ -212,6 +220,12 @@ fn dense_bounds(inputs: usize, layers: &[Layer], rectified: bool) -> Vec<Entry> 
             Upper,
             sums(&|| montufar_ren_zhang_2021_upper(inputs, layers)),
             "Montufar, Ren and Zhang 2022, Theorem 3.7, multiplied over layers",
+        ),
+        regions(
+            "zigzag_lower",
+            Lower,
+            Err(Inapplicable("the slopes of its activation must be free to choose".to_owned())),
+            "derived here: zigzags of floor(n / n0) units an input",
         ),
         regions(
             "goujon_2024_upper",

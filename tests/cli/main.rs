@@ -1,5 +1,6 @@
 //! The program as a user meets it: results, files, bad input, interruption.
 
+mod bounds;
 mod estimate;
 #[cfg(feature = "gpu")]
 mod gpu;

@@ -2,6 +2,38 @@
 //! linear regions of convolutional neural networks", ICML 2020.
 //!
 //! Layers have no padding and no pooling, the same stride in both directions, and one bias per filter.
+//!
+//! # Where the published formula is not the number of regions
+//!
+//! Theorem 1 of that paper gives the number of regions of one layer as a sum over vectors that satisfy Hall's condition
+//! ([`xiong_2020_one_layer`]). With generic biases, the number of regions is that of the sets of linearly independent normals (Zaslavsky
+//! 1975), and Hall's condition describes the independent sets of generic vectors with the supports of the windows. So it is right where weights
+//! are not shared. With shared filters the normals are not generic: in one dimension no difference was ever found, but in two dimensions
+//! there is one.
+//!
+//! **Counterexample.** Input 3 x 3 with one channel, two filters p and q of 2 x 2, stride 1: 8 normals in 9 dimensions. Any set of windows covers
+//! enough inputs, so all 2^8 = 256 sets satisfy Hall's condition. But convolutions commute: with S_m the shift by m,
+//!
+//! sum_m q_m (S_m p) = p * q = sum_m p_m (S_m q),
+//!
+//! where m runs over the four positions of a 2 x 2 window, and S_m p, S_m q are exactly the 8 normals. This is a linear relation between
+//! them, with coefficients that are generically not zero, and it is the only one: the 8 normals are dependent, any 7 of them are not. Hence there are
+//! 255 regions, one fewer.
+//!
+//! The same relation holds between the 2 f_1 f_2 normals around any window of f_1 x f_2, on (2 f_1 - 1)(2 f_2 - 1) inputs, which are at least as many if
+//! f_1, f_2 >= 2: Hall's condition does not see it. In one dimension 2 f normals on 2 f - 1 inputs are dependent anyway.
+//!
+//! ```
+//! use linregions::theory::regions::arrangement::generic_conv_count;
+//! use linregions::theory::regions::conv::{ConvLayer, xiong_2020_one_layer};
+//!
+//! # fn main() -> Result<(), linregions::theory::regions::Inapplicable> {
+//! let layer = ConvLayer::new([3, 3], 1, [2, 2], 1, 2)?;
+//! assert_eq!(xiong_2020_one_layer(&layer)?, 256u32.into());
+//! assert_eq!(generic_conv_count(&layer, 7)?, 255u32.into());
+//! # Ok(())
+//! # }
+//! ```
 
 use num_bigint::BigUint;
 use num_traits::{One, Zero};
@@ -133,6 +165,44 @@ impl ConvLayer {
     pub fn formula_is_exact(&self) -> bool {
         self.filters <= self.channels || self.line_axis().is_some()
     }
+}
+
+impl ConvNetwork {
+    /// Weights of all filters, and one bias for each.
+    pub fn n_parameters(&self) -> u128 {
+        let of_layer = |l: &ConvLayer| (l.window() as u128 + 1) * l.filters as u128;
+        self.layers.iter().map(of_layer).sum()
+    }
+
+    /// The width of a dense network of the same depth and input with as many parameters (weights and biases of its hidden layers), or a
+    /// few less; `None` where even one unit a layer has more.
+    ///
+    /// So the numbers of regions of both can be compared for the same number of parameters, the comparison of Theorem 3.
+    pub fn equal_dense_width(&self) -> Option<usize> {
+        let first = self.layers.first()?;
+        let inputs = (first.input[0] * first.input[1] * first.channels) as u128;
+        let depth = self.layers.len() as u128;
+        let parameters = |width: u128| (inputs + 1) * width + (depth - 1) * (width + 1) * width;
+        let budget = self.n_parameters();
+        let (mut fits, mut too_many) = (0, budget + 1);
+        while fits + 1 < too_many {
+            let middle = u128::midpoint(fits, too_many);
+            if parameters(middle) <= budget { fits = middle } else { too_many = middle }
+        }
+        usize::try_from(fits).ok().filter(|&width| width > 0)
+    }
+}
+
+/// The exponent of the number of regions of one layer as its filters become many: Theta(d1^e) with e the number of inputs that some
+/// window covers.
+///
+/// Source: Xiong et al. 2020, asymptotics of Theorem 1.
+pub fn xiong_2020_exponent(layer: &ConvLayer) -> usize {
+    let covered = |axis: usize| {
+        let (n, kernel, stride) = (layer.output()[axis], layer.kernel[axis], layer.stride);
+        if stride >= kernel { n * kernel } else { (n.max(1) - 1) * stride + kernel }
+    };
+    covered(0) * covered(1) * layer.channels
 }
 
 /// Refuses results of more than [`MAX_BITS`] bits and computations of more than [`MAX_WORK`] word operations.

@@ -39,7 +39,7 @@ pub fn montufar_2017_upper(inputs: usize, widths: &[usize]) -> BigUint {
 }
 
 /// The dimension that can enter each layer: min(n0, ..., n_{l-1}).
-pub(super) fn entering(inputs: usize, widths: &[usize]) -> impl Iterator<Item = usize> {
+pub(in crate::theory) fn entering(inputs: usize, widths: &[usize]) -> impl Iterator<Item = usize> {
     std::iter::once(inputs).chain(widths.iter().copied()).scan(usize::MAX, |dim, n| {
         *dim = n.min(*dim);
         Some(*dim)
@@ -49,15 +49,16 @@ pub(super) fn entering(inputs: usize, widths: &[usize]) -> impl Iterator<Item = 
 /// An upper bound that knows that inactive units lower the dimension of what passes: the sum over J of prod_l C(n_l, j_l) with
 /// J = { j: 0 <= j_l <= min(n0, n_1 - j_1, ..., n_{l-1} - j_{l-1}, n_l) }. Equal to the maximum for one layer.
 ///
-/// Computed layer by layer over the dimension that is left, in at most width^2 steps a layer.
+/// Computed layer by layer over the dimension that is left, in at most as many steps a layer as that dimension squared.
 ///
 /// Source: Serra, Tjandraatmadja, Ramalingam, "Bounding and counting linear regions of deep neural networks" (ICML 2018), Theorem 1.
 pub fn serra_2018_upper(inputs: usize, widths: &[usize]) -> BigUint {
     let mut ways = vec![(inputs, BigUint::one())];
     for &n in widths {
-        // By dimension that is left; what enters is at most n after the first layer.
-        let mut left = vec![BigUint::zero(); n + 1];
-        let row: Vec<BigUint> = binomials(n).collect();
+        let most = ways.iter().map(|(dim, _)| (*dim).min(n)).max().unwrap_or(0);
+        // By dimension that is left.
+        let mut left = vec![BigUint::zero(); most + 1];
+        let row: Vec<BigUint> = binomials(n).take(most + 1).collect();
         for (dim, count) in &ways {
             for (j, binomial) in row.iter().enumerate().take(dim.saturating_add(1)) {
                 left[(*dim).min(n - j)] += count * binomial;
@@ -77,14 +78,17 @@ pub fn serra_2018_upper(inputs: usize, widths: &[usize]) -> BigUint {
 /// Source: Hinz, van de Geer, "A framework for the construction of upper bounds on the number of affine linear regions of ReLU feed-forward
 /// neural networks", IEEE Trans. Inf. Theory 65 (2019).
 pub fn hinz_vandegeer_2019_upper(inputs: usize, widths: &[usize]) -> BigUint {
-    let mut state = vec![BigUint::zero(); inputs + 1];
-    state[inputs] = BigUint::one();
+    // The first layer cuts at its width, so there is no need for more.
+    let entering = inputs.min(widths.first().copied().unwrap_or(inputs));
+    let mut state = vec![BigUint::zero(); entering + 1];
+    state[entering] = BigUint::one();
     for &n in widths {
-        let mut cut = vec![BigUint::zero(); n + 1];
+        let most = n.min(state.len() - 1);
+        let mut cut = vec![BigUint::zero(); most + 1];
         for (dim, count) in state.into_iter().enumerate() {
             cut[dim.min(n)] += count;
         }
-        let mut next = vec![BigUint::zero(); n + 1];
+        let mut next = vec![BigUint::zero(); most + 1];
         for (dim, count) in cut.iter().enumerate().filter(|(_, count)| !count.is_zero()) {
             for (to, share) in clipped_histogram(dim, n).into_iter().enumerate() {
                 next[to] += count * share;
@@ -97,7 +101,7 @@ pub fn hinz_vandegeer_2019_upper(inputs: usize, widths: &[usize]) -> BigUint {
 
 /// The histogram gamma_{dim, n}, with all that is beyond `dim` counted at `dim`.
 fn clipped_histogram(dim: usize, n: usize) -> Vec<BigUint> {
-    let mut histogram = vec![BigUint::zero(); n + 1];
+    let mut histogram = vec![BigUint::zero(); dim + 1];
     for (j, binomial) in binomials(n).enumerate().take(dim + 1) {
         histogram[(n - j).min(dim)] += binomial;
     }

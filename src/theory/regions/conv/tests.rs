@@ -233,3 +233,32 @@ fn refusals() {
     assert!(xiong_2020_lower(&thin).unwrap_err().0.contains("layer 1 has 1 filters"));
     assert!(xiong_2020_upper(&thin).is_ok());
 }
+
+/// The number of regions over d1^e tends to a constant, at a rate of 1/d1.
+#[test]
+fn many_filters_follow_their_exponent() {
+    for l in [
+        layer(1, 5, 1, [1, 2], 1, 1),
+        layer(1, 7, 2, [1, 2], 3, 1),
+        layer(3, 3, 1, [1, 2], 1, 1),
+        layer(4, 4, 1, [2, 2], 2, 1),
+    ] {
+        let exponent = xiong_2020_exponent(&l);
+        let log = |filters: usize| {
+            let many = ConvLayer { filters, ..l.clone() };
+            let digits = formula(&many);
+            digits.len() as f64 + format!("0.{digits}").parse::<f64>().unwrap().log10()
+        };
+        let slope = (log(20_000) - log(10_000)) / 2f64.log10();
+        assert!((slope - exponent as f64).abs() < 2e-3, "{l:?}: {slope} against {exponent}");
+    }
+}
+
+#[test]
+fn dense_networks_of_equal_size() {
+    let network = ConvNetwork::new(vec![layer(1, 8, 1, [1, 3], 1, 10), layer(1, 6, 10, [1, 2], 1, 4)]).unwrap();
+    assert_eq!(network.n_parameters(), 40 + 84);
+    let width = network.equal_dense_width().unwrap();
+    let parameters = |w: usize| (8 + 1) * w + (w + 1) * w;
+    assert!(parameters(width) <= 124 && parameters(width + 1) > 124, "{width}");
+}
