@@ -47,7 +47,7 @@
 //!
 //! - [`random`]: Philox4x32-10 and the integer quantile tables; [`network`], [`path`]: what is drawn; [`ensemble`]: both together;
 //! - [`trace`]: the f64 reference for one network and one path, to which everything else is compared;
-//! - [`theory`]: the density bound and the infinite-width law;
+//! - [`theory`]: bounds on the number of regions in exact integers, the density bound, expected numbers at infinite width;
 //! - [`engine`]: the trait, the CPU engine and, with the feature `gpu` (on by default), the GPU engine, whose kernels are in `shaders/`; [`stats`]: densities and errors from whole-number moments;
 //! - [`experiment`]: plans, runs and result files; [`cli`]: the program.
 

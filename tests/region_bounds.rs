@@ -41,6 +41,52 @@ fn dense_relu_bounds_have_their_known_values() {
     }
 }
 
+/// More values of the same bounds: 2^N, Montufar 2017, Serra, then the lower bounds of Pascanu 2013, Montufar 2014 and Serra.
+#[test]
+fn dense_relu_bounds_have_further_known_values() {
+    for (inputs, widths, upper, lower) in [
+        (1, vec![8, 8, 8], [16_777_216u64, 729, 729], [576u64, 576, 729]),
+        (2, vec![4, 4], [256, 121, 121], [22, 44, 0]),
+        (2, vec![10, 12], [4_194_304, 4424, 4424], [395, 1975, 2844]),
+        (4, vec![8, 8, 8], [16_777_216, 4_330_747, 4_330_747], [652, 41_728, 0]),
+        (2, vec![3, 2, 4], [512, 308, 133], [11, 11, 0]),
+        (4, vec![2, 2, 2, 2], [256, 256, 85], [0, 0, 0]),
+        (2, vec![1, 1], [4, 4, 3], [0, 0, 0]),
+        (3, vec![4, 4, 4], [4096, 3375, 1631], [15, 15, 0]),
+        (
+            10,
+            vec![20, 20, 20],
+            [1 << 60, 234_503_869_074_896_296, 234_503_869_074_896_296],
+            [2_466_664, 646_621_167_616, 0],
+        ),
+        // The configurations of 22 hidden units of Serra et al. 2018, section 7, without and with ten outputs.
+        (784, vec![1, 21], [1 << 22, 44, 23], [0, 0, 0]),
+        (784, vec![5, 17], [1 << 22, 300_864, 35_443], [0, 0, 0]),
+        (784, vec![8, 14], [1 << 22, 3_305_216, 600_370], [0, 0, 0]),
+        (784, vec![11, 11], [1 << 22, 4_194_304, 2_449_868], [0, 0, 0]),
+        (784, vec![12, 10], [1 << 22, 4_194_304, 3_096_514], [0, 0, 0]),
+        (784, vec![17, 5], [1 << 22, 4_194_304, 4_185_195], [0, 0, 0]),
+        (784, vec![21, 1], [1 << 22, 4_194_304, 4_194_303], [0, 0, 0]),
+        (784, vec![1, 21, 10], [1 << 32, 484, 243], [0, 0, 0]),
+        (784, vec![5, 17, 10], [1 << 32, 191_951_232, 13_756_567], [0, 0, 0]),
+        (784, vec![8, 14, 10], [1 << 32, 3_348_183_808, 411_552_217], [0, 0, 0]),
+        (784, vec![11, 11, 10], [1 << 32, 4_294_967_296, 1_690_286_436], [0, 0, 0]),
+        (784, vec![12, 10, 10], [1 << 32, 4_294_967_296, 1_902_816_995], [0, 0, 0]),
+        (784, vec![17, 5, 10], [1 << 32, 2_675_965_952, 645_713_191], [0, 0, 0]),
+        (784, vec![21, 1, 10], [1 << 32, 46_137_344, 25_165_813], [0, 0, 0]),
+    ] {
+        let place = format!("{inputs} {widths:?}");
+        let found =
+            [trivial_upper(&widths, 2), montufar_2017_upper(inputs, &widths), serra_2018_upper(inputs, &widths)];
+        assert_eq!(found, upper.map(BigUint::from), "{place}");
+        let bounds = [pascanu_2013_lower, montufar_2014_lower, serra_2018_lower];
+        for (bound, expected) in bounds.iter().zip(lower) {
+            // 0 stands for a bound whose hypotheses fail.
+            assert_eq!(bound(inputs, &widths).ok(), Some(BigUint::from(expected)).filter(|_| expected > 0), "{place}");
+        }
+    }
+}
+
 #[test]
 fn maxout_spline_and_sorting_bounds_have_their_known_values() {
     for vector in vectors("maxout_cpwl") {

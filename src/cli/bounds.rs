@@ -4,9 +4,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Format, print, table};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::experiment::{EnsembleFlags, Plan};
 use crate::theory::catalogue::{Direction, Entry, Quantity, Shape, Value, density_bounds, region_bounds};
+use crate::theory::regions::piecewise::Layer;
 
 #[derive(Debug, Args)]
 #[command(
@@ -75,8 +76,15 @@ fn direction(direction: Direction) -> &'static str {
 }
 
 pub(super) fn run(args: &BoundsArgs) -> Result<()> {
-    let mut entries = region_bounds(&Shape::parse(&args.ensemble.arch, &args.ensemble.activation)?);
+    let shape = Shape::parse(&args.ensemble.arch, &args.ensemble.activation)?;
+    let mut entries = region_bounds(&shape);
     if args.density {
+        if !shape.has_scalar_units() {
+            return Err(Error::usage(format!(
+                "--density: ensembles of {} {} cannot be drawn yet, leave it out",
+                args.ensemble.arch, args.ensemble.activation
+            )));
+        }
         entries.extend(density_bounds(&Plan::from_flags(&args.ensemble)?.ensemble)?);
     }
     let rows: Vec<Row> = entries.iter().map(Row::new).collect();
@@ -90,12 +98,30 @@ pub(super) fn run(args: &BoundsArgs) -> Result<()> {
             if !others.is_empty() {
                 writeln!(out, "\nNot applicable:")?;
             }
-            others.iter().try_for_each(|e| match &e.value {
-                Err(reason) => writeln!(out, "  {}: {reason}", e.id),
-                Ok(_) => Ok(()),
-            })
+            for entry in others {
+                if let Err(reason) = &entry.value {
+                    writeln!(out, "  {}: {reason}", entry.id)?;
+                }
+            }
+            comparison(&shape).map_or(Ok(()), |text| writeln!(out, "\n{text}"))
         }
     })
+}
+
+/// What a dense network with as many parameters as a convolutional one can have.
+fn comparison(shape: &Shape) -> Option<String> {
+    let Shape::Convolutional(network) = shape else { return None };
+    let (first, depth) = (&network.layers()[0], network.layers().len());
+    let inputs = first.input[0] * first.input[1] * first.channels;
+    let width = network.equal_dense_width()?;
+    let dense = Shape::Dense { inputs, layers: vec![Layer::Scalar { units: width, kappa: 2 }; depth], rectified: true };
+    let entries = region_bounds(&dense);
+    let upper = entries.iter().find(|e| e.tightest && e.direction != Direction::Lower)?;
+    Some(format!(
+        "It has {} parameters. A dense network of as many, {inputs}-{width}x{depth}, has at most {} regions.",
+        network.n_parameters(),
+        short(upper.value.as_ref().ok()?)
+    ))
 }
 
 /// What applies, the tightest bounds marked.

@@ -2,7 +2,9 @@
 
 use num_bigint::BigUint;
 
-use super::regions::conv::{ConvNetwork, one_layer_regions, xiong_2020_lower, xiong_2020_one_layer, xiong_2020_upper};
+use super::regions::conv::{
+    ConvLayer, ConvNetwork, one_layer_regions, xiong_2020_lower, xiong_2020_one_layer, xiong_2020_upper,
+};
 use super::regions::dense::*;
 use super::regions::piecewise::*;
 use super::regions::{Bound, Inapplicable};
@@ -90,6 +92,16 @@ pub enum Shape {
     },
     /// Convolutional layers of rectified linear units.
     Convolutional(ConvNetwork),
+}
+
+impl Shape {
+    /// Whether it is dense, with one pre-activation for each unit.
+    pub fn has_scalar_units(&self) -> bool {
+        match self {
+            Self::Dense { layers, .. } => layers.iter().all(|layer| matches!(layer, Layer::Scalar { .. })),
+            Self::Convolutional(_) => false,
+        }
+    }
 }
 
 /// Every bound on the number of regions of a shape.
@@ -248,8 +260,14 @@ fn convolutional_bounds(network: &ConvNetwork) -> Vec<Entry> {
         [] => Ok(()),
         _ => Err(Inapplicable(format!("there are {} layers, not one", later.len() + 1))),
     };
+    // What holds for all dense networks of these widths holds for those whose weights are those of convolutions.
+    let scalar = |l: &ConvLayer| Layer::Scalar { units: l.positions() * l.filters, kappa: 2 };
+    let layers: Vec<Layer> = network.layers().iter().map(scalar).collect();
+    let inputs = first.input[0] * first.input[1] * first.channels;
+    let dense = dense_bounds(inputs, &layers, true).into_iter();
+    let for_all = |e: &Entry| ["trivial_upper", "montufar_2017_upper", "serra_2018_upper"].contains(&e.id);
     let formula_direction = if first.formula_is_exact() { Direction::Exact } else { Direction::Upper };
-    vec![
+    let own = [
         regions(
             "xiong_2020_one_layer",
             formula_direction,
@@ -269,7 +287,8 @@ fn convolutional_bounds(network: &ConvNetwork) -> Vec<Entry> {
             "Xiong et al. 2020, Theorem 2, with the true number of its one-layer factor",
         ),
         regions("xiong_2020_upper", Direction::Upper, xiong_2020_upper(network), "Xiong et al. 2020, Theorem 2"),
-    ]
+    ];
+    own.into_iter().chain(dense.filter(for_all)).collect()
 }
 
 /// What is known of the expected density of an ensemble.

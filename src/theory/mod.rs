@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod density;
+pub mod expected;
 pub mod infinite_width;
 pub mod regions;
 mod shape;

@@ -94,5 +94,5 @@ fn the_commands_of_the_readme_run() {
         assert!(output.status.success() && !output.stdout.is_empty(), "{command}: {}", stderr(&output));
         n_commands += 1;
     }
-    assert!(n_commands >= 8, "{n_commands}");
+    assert!(n_commands >= 12, "{n_commands}");
 }

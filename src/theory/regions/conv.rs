@@ -437,11 +437,11 @@ fn plane(layer: &ConvLayer) -> Result<BigUint, Inapplicable> {
             return power(&zaslavsky(layer.filters, most)?, n);
         }
     }
-    let vectors = (n as f64 * (most as f64 + 1.0).log2()).exp2();
-    if vectors > MAX_VECTORS {
+    let log_vectors = n as f64 * (most as f64 + 1.0).log10();
+    if log_vectors > MAX_VECTORS.log10() {
         return Err(Inapplicable(format!(
             "genuinely two-dimensional layer with {n} positions and up to {most} active units at each: the search \
-             would face about {vectors:.1e} vectors, the limit is {MAX_VECTORS:.0e}"
+             would face about 10^{log_vectors:.0} vectors, the limit is {MAX_VECTORS:.0e}"
         )));
     }
     let choose: Vec<BigUint> = binomials(layer.filters, most).collect();
