@@ -22,8 +22,8 @@ pub const MAX_NORMALS: usize = 64;
 /// Most matrix entries (normals times dimension) that are accepted.
 pub const MAX_ENTRIES: usize = 10_000_000;
 
-/// Elementary steps after which [`independent_sets`] gives up; they take in the order of ten seconds.
-pub const WORK_LIMIT: u64 = 2_000_000_000;
+/// Elementary steps after which [`independent_sets`] gives up; they take in the order of two seconds.
+pub const WORK_LIMIT: u64 = 500_000_000;
 
 /// Words held by the table of minors already counted (128 MiB); beyond it minors are counted again.
 const MEMO_WORDS: usize = 1 << 24;
