@@ -111,6 +111,38 @@ fn maxout_spline_and_sorting_bounds_have_their_known_values() {
     }
 }
 
+/// More values: Serra's maxout bound, the sharp one (equal to that by complexity), the zigzag; and for sorted groups.
+#[test]
+fn other_units_have_further_known_values() {
+    for (inputs, widths, k, [serra, sharp, zigzag]) in [
+        (1, vec![4, 4], 3, [169u64, 81, 81]),
+        (2, vec![4, 4], 3, [6241, 1089, 625]),
+        (4, vec![6, 6], 3, [16_386_304, 223_729, 6561]),
+        (3, vec![5], 3, [576, 131, 27]),
+        (3, vec![10; 4], 3, [419_621_950_824_976, 1_816_891_022_241, 13_841_287_201]),
+    ] {
+        let maxout: Vec<Layer> = widths.iter().map(|&units| Layer::Maxout { units, rank: k }).collect();
+        let scalar: Vec<Layer> = widths.iter().map(|&units| Layer::Scalar { units, kappa: k }).collect();
+        assert_eq!(serra_2018_maxout_upper(inputs, &maxout), Ok(serra.into()), "{inputs} {widths:?}");
+        assert_eq!(montufar_ren_zhang_2021_upper(inputs, &maxout), Ok(sharp.into()), "{inputs} {widths:?}");
+        assert_eq!(goujon_2024_upper(inputs, &scalar), sharp.into(), "{inputs} {widths:?}");
+        assert_eq!(zigzag_lower(inputs, &scalar), Ok(zigzag.into()), "{inputs} {widths:?}");
+    }
+    for (inputs, widths, size, polynomial, complexity) in
+        [(2, vec![4, 4], 2, 16u64, 16u64), (3, vec![6], 3, 32, 36), (3, vec![12, 12], 4, 624_100, 191_102_976)]
+    {
+        let layers: Vec<Layer> = widths.iter().map(|&n| Layer::GroupSort { groups: n / size, size }).collect();
+        assert_eq!(layer_polynomial_upper(inputs, &layers), polynomial.into(), "{inputs} {widths:?}");
+        assert_eq!(goujon_2024_upper(inputs, &layers), complexity.into(), "{inputs} {widths:?}");
+    }
+    let three: BigUint = "563534629808595428807402814082128467322317949690820782727574053284280752794544628938597584"
+        .parse()
+        .expect("digits");
+    assert_eq!(serra_2018_upper(784, &[100; 3]), three);
+    let ten = "7613372653431519342739564208762472146896535992934734629403006953925131331769100726830946515409338371520322528257982389319979395710976";
+    assert_eq!(serra_2018_upper(10, &[100; 10]).to_string(), ten);
+}
+
 /// Values of one layer that were found by counting regions exactly.
 #[test]
 fn one_layer_maxima() {
