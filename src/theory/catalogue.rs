@@ -327,6 +327,20 @@ pub fn density_bounds(ensemble: &Ensemble) -> Result<Vec<Entry>> {
             "weights and biases are not independent normal variables",
             "Kac 1943 and Rice 1944, in the limit of infinite width",
         ),
+        entry(
+            "hanin_rolnick_2019_line",
+            Direction::Upper,
+            None,
+            "it needs a bound on all moments of the gradients; with one, theory::expected has the function",
+            "Hanin and Rolnick 2019: breakpoints x units x gradient x bias density",
+        ),
+        entry(
+            "tseran_montufar_2021_regions",
+            Direction::Upper,
+            None,
+            "it is about the volume of maxout networks' inputs; theory::expected has the function",
+            "Tseran and Montufar 2021",
+        ),
     ];
     mark_tightest(&mut entries);
     Ok(entries)
