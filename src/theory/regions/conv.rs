@@ -35,11 +35,19 @@
 //! # }
 //! ```
 
+mod layer;
+mod matching;
+#[cfg(test)]
+mod tests;
+
 use num_bigint::BigUint;
 use num_traits::{One, Zero};
 
+pub use self::layer::{ConvLayer, ConvNetwork};
+use self::matching::Matching;
 use super::Inapplicable;
 use super::arrangement::generic_conv_count;
+use super::sums::{binomial_sum, binomials};
 
 /// Most bits of a result.
 pub const MAX_BITS: f64 = 3e7;
@@ -49,149 +57,6 @@ pub const MAX_WORK: f64 = 1e10;
 
 /// Most vectors `t` that the search for genuinely two-dimensional layers may face, `prod_ij (min(d1, |S_ij|) + 1)`.
 pub const MAX_VECTORS: f64 = 2e7;
-
-/// One convolutional layer: `filters` filters of `kernel` size over all `channels` of an input image.
-///
-/// The fields are open to reading and changing; every function that takes a layer checks it again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConvLayer {
-    /// Height and width of the input.
-    pub input: [usize; 2],
-    /// Channels of the input, `d0`.
-    pub channels: usize,
-    /// Height and width of the filters.
-    pub kernel: [usize; 2],
-    /// Step between neighbouring positions, in both directions.
-    pub stride: usize,
-    /// Number of filters, `d1`.
-    pub filters: usize,
-}
-
-impl ConvLayer {
-    /// A layer with the given sizes.
-    ///
-    /// # Errors
-    /// A size of 0, a kernel larger than the input, or sizes whose products overflow `usize`.
-    pub fn new(
-        input: [usize; 2],
-        channels: usize,
-        kernel: [usize; 2],
-        stride: usize,
-        filters: usize,
-    ) -> Result<Self, Inapplicable> {
-        let layer = Self { input, channels, kernel, stride, filters };
-        layer.check()?;
-        Ok(layer)
-    }
-
-    /// Whether the sizes are those of a layer; [`ConvLayer::new`] has asked this already.
-    ///
-    /// # Errors
-    /// As for [`ConvLayer::new`].
-    pub fn check(&self) -> Result<(), Inapplicable> {
-        let ([h, w], [kh, kw]) = (self.input, self.kernel);
-        let sizes = [
-            ("input height", h),
-            ("input width", w),
-            ("number of channels", self.channels),
-            ("kernel height", kh),
-            ("kernel width", kw),
-            ("stride", self.stride),
-            ("number of filters", self.filters),
-        ];
-        if let Some((name, _)) = sizes.iter().find(|(_, v)| *v == 0) {
-            return Err(Inapplicable(format!("the {name} is 0; it must be at least 1")));
-        }
-        for (name, k, n) in [("height", kh, h), ("width", kw, w)] {
-            if k > n {
-                return Err(Inapplicable(format!(
-                    "the kernel {name} {k} exceeds the input {name} {n}; without padding it must be at most {n}"
-                )));
-            }
-        }
-        let product = |a: [usize; 3]| a[0].checked_mul(a[1]).and_then(|p| p.checked_mul(a[2]));
-        let [rows, cols] = self.output();
-        for (name, factors) in [
-            ("input height, width and channels", [h, w, self.channels]),
-            ("output height, width and filters", [rows, cols, self.filters]),
-        ] {
-            if product(factors).is_none() {
-                return Err(Inapplicable(format!(
-                    "the product of {name}, {} * {} * {}, overflows; it must be at most {}",
-                    factors[0],
-                    factors[1],
-                    factors[2],
-                    usize::MAX
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// Height and width of the output, `floor((input - kernel) / stride) + 1`; 0 where the sizes are invalid.
-    pub fn output(&self) -> [usize; 2] {
-        [0, 1].map(|a| {
-            let steps = self.input[a].checked_sub(self.kernel[a]).and_then(|d| d.checked_div(self.stride));
-            steps.map_or(0, |s| s.saturating_add(1))
-        })
-    }
-
-    /// Number of positions of a filter, that is of outputs per filter.
-    pub fn positions(&self) -> usize {
-        let [rows, cols] = self.output();
-        rows.saturating_mul(cols)
-    }
-
-    /// Input values seen from one position, `|S_ij|`.
-    fn window(&self) -> usize {
-        self.kernel[0].saturating_mul(self.kernel[1]).saturating_mul(self.channels)
-    }
-
-    /// The axis of the lines into which the positions fall such that windows on different lines are disjoint, if any.
-    fn line_axis(&self) -> Option<usize> {
-        let apart = |axis: usize| self.output()[axis] == 1 || self.stride >= self.kernel[axis];
-        [1, 0].into_iter().find(|axis| apart(1 - axis))
-    }
-
-    /// Whether [`xiong_2020_one_layer`] is known to be the number of regions for generic shared filters and not only
-    /// an upper bound.
-    ///
-    /// True for at most as many filters as channels (then all normals are independent, because a generic `d0 x d1`
-    /// matrix of polynomials has full column rank), and for layers made of one-dimensional lines with disjoint
-    /// windows. For the latter the published proof does not treat weight sharing; the equality was confirmed
-    /// by exact counts on about a thousand lines with inputs up to 7, channels and strides up to 3, no exception.
-    /// For the remaining layers, the genuinely two-dimensional ones, the formula is strictly too large at least where
-    /// `d1 > d0`, the stride is 1 and both output sizes are at least `d0 (kernel - 1) + 1`.
-    pub fn formula_is_exact(&self) -> bool {
-        self.filters <= self.channels || self.line_axis().is_some()
-    }
-}
-
-impl ConvNetwork {
-    /// Weights of all filters, and one bias for each.
-    pub fn n_parameters(&self) -> u128 {
-        let of_layer = |l: &ConvLayer| (l.window() as u128 + 1) * l.filters as u128;
-        self.layers.iter().map(of_layer).sum()
-    }
-
-    /// The width of a dense network of the same depth and input with as many parameters (weights and biases of its hidden layers), or a
-    /// few less; `None` where even one unit a layer has more.
-    ///
-    /// So the numbers of regions of both can be compared for the same number of parameters, the comparison of Theorem 3.
-    pub fn equal_dense_width(&self) -> Option<usize> {
-        let first = self.layers.first()?;
-        let inputs = (first.input[0] * first.input[1] * first.channels) as u128;
-        let depth = self.layers.len() as u128;
-        let parameters = |width: u128| (inputs + 1) * width + (depth - 1) * (width + 1) * width;
-        let budget = self.n_parameters();
-        let (mut fits, mut too_many) = (0, budget + 1);
-        while fits + 1 < too_many {
-            let middle = u128::midpoint(fits, too_many);
-            if parameters(middle) <= budget { fits = middle } else { too_many = middle }
-        }
-        usize::try_from(fits).ok().filter(|&width| width > 0)
-    }
-}
 
 /// The exponent of the number of regions of one layer as its filters become many: Theta(d1^e) with e the number of inputs that some
 /// window covers.
@@ -223,15 +88,6 @@ fn zaslavsky_bits(n: usize, k: usize) -> f64 {
     (n as f64).min(k as f64 * (n as f64 + 1.0).log2()) + 1.0
 }
 
-/// `C(n, 0), ..., C(n, k)` for `k <= n`.
-fn binomials(n: usize, k: usize) -> impl Iterator<Item = BigUint> {
-    let mut next = BigUint::one();
-    (0..=k).map(move |i| {
-        let follow = if i < n { &next * (n - i) / (i + 1) } else { BigUint::zero() };
-        std::mem::replace(&mut next, follow)
-    })
-}
-
 /// `sum_{i <= k} C(n, i)`: regions of `n` hyperplanes in general position in `R^k` (Zaslavsky 1975).
 fn zaslavsky(n: usize, k: usize) -> Result<BigUint, Inapplicable> {
     let bits = zaslavsky_bits(n, k);
@@ -240,7 +96,7 @@ fn zaslavsky(n: usize, k: usize) -> Result<BigUint, Inapplicable> {
         return Ok(BigUint::one() << n);
     }
     affordable("sum of binomials", bits, k as f64 * (1.0 + bits / 64.0))?;
-    Ok(binomials(n, k).sum())
+    Ok(binomial_sum(n, k))
 }
 
 /// `base^exponent`.
@@ -272,7 +128,7 @@ fn line(filters: usize, cap: usize, shift: usize, n: usize) -> Result<BigUint, I
     let work = positions * states as f64 * (most + 1) as f64 * (1.0 + bits / 128.0) * (1.0 + per_window / 64.0);
     affordable("one-dimensional count", bits, work)?;
 
-    let choose: Vec<BigUint> = binomials(filters, most).collect();
+    let choose: Vec<BigUint> = binomials(filters).take(most + 1).collect();
     let mut up_to = choose.clone();
     for t in 1..up_to.len() {
         let below = up_to[t - 1].clone();
@@ -300,133 +156,6 @@ fn line(filters: usize, cap: usize, shift: usize, n: usize) -> Result<BigUint, I
     Ok(ways.iter().enumerate().map(|(u, w)| w * &up_to[most.min(cap - u)]).sum())
 }
 
-/// Assigns values of the input to positions, an integral flow. Values that lie in the same windows form a class.
-struct Matching {
-    /// Classes in the window of a position, positions whose window holds a class.
-    classes: Vec<Vec<usize>>,
-    covers: Vec<Vec<usize>>,
-    /// Free values of each class, and values of each class given to each position (`position * classes + class`).
-    free: Vec<usize>,
-    given: Vec<usize>,
-    /// Search marks: the round in which a class or position was last met, and from where.
-    round: u64,
-    class_from: Vec<(u64, usize)>,
-    position_from: Vec<(u64, usize)>,
-}
-
-impl Matching {
-    fn new(layer: &ConvLayer) -> Self {
-        // Along one axis: maximal runs of coordinates that lie in the same windows, as (length, windows).
-        let runs = |axis: usize| {
-            let (n, k, s) = (layer.output()[axis], layer.kernel[axis], layer.stride);
-            let mut ends: Vec<usize> = (0..n).flat_map(|i| [i * s, i * s + k]).collect();
-            ends.sort_unstable();
-            ends.dedup();
-            let runs: Vec<(usize, Vec<usize>)> = ends
-                .windows(2)
-                .map(|e| (e[1] - e[0], (0..n).filter(|i| i * s <= e[0] && e[1] <= i * s + k).collect()))
-                .collect();
-            runs
-        };
-        let cols = layer.output()[1];
-        let mut m = Self {
-            classes: vec![Vec::new(); layer.positions()],
-            covers: Vec::new(),
-            free: Vec::new(),
-            given: Vec::new(),
-            round: 0,
-            class_from: Vec::new(),
-            position_from: vec![(0, 0); layer.positions()],
-        };
-        for (height, i) in runs(0) {
-            for (width, j) in runs(1) {
-                let covers: Vec<usize> = i.iter().flat_map(|i| j.iter().map(move |j| i * cols + j)).collect();
-                covers.iter().for_each(|&p| m.classes[p].push(m.free.len()));
-                m.covers.push(covers);
-                m.free.push(height * width * layer.channels);
-                m.class_from.push((0, 0));
-            }
-        }
-        m.given = vec![0; m.classes.len() * m.free.len()];
-        m
-    }
-
-    fn index(&self, position: usize, class: usize) -> usize {
-        position * self.free.len() + class
-    }
-
-    /// Gives one more value to position `p`, by an augmenting path; false if Hall's condition forbids it.
-    fn augment(&mut self, p: usize) -> bool {
-        self.round += 1;
-        let round = self.round;
-        self.position_from[p].0 = round;
-        let mut queue = vec![p];
-        while let Some(q) = queue.pop() {
-            for a in 0..self.classes[q].len() {
-                let k = self.classes[q][a];
-                if self.class_from[k].0 == round {
-                    continue;
-                }
-                self.class_from[k] = (round, q);
-                if self.free[k] > 0 {
-                    self.free[k] -= 1;
-                    self.shift_along(p, k);
-                    return true;
-                }
-                for b in 0..self.covers[k].len() {
-                    let r = self.covers[k][b];
-                    if self.position_from[r].0 != round && self.given[self.index(r, k)] > 0 {
-                        self.position_from[r] = (round, k);
-                        queue.push(r);
-                    }
-                }
-            }
-        }
-        false
-    }
-
-    /// Moves one value along the path found from position `p` to class `k`.
-    fn shift_along(&mut self, p: usize, mut k: usize) {
-        loop {
-            let q = self.class_from[k].1;
-            let gain = self.index(q, k);
-            self.given[gain] += 1;
-            if q == p {
-                return;
-            }
-            k = self.position_from[q].1;
-            let loss = self.index(q, k);
-            self.given[loss] -= 1;
-        }
-    }
-
-    /// Takes all values back from position `p`; the others keep theirs, so the matching stays valid.
-    fn clear(&mut self, p: usize) {
-        for a in 0..self.classes[p].len() {
-            let k = self.classes[p][a];
-            let at = self.index(p, k);
-            self.free[k] += std::mem::take(&mut self.given[at]);
-        }
-    }
-
-    /// Sum over all `t` on positions `p, p + 1, ...` that the values still allow, of the products of `choose[t]`.
-    fn sum(&mut self, p: usize, choose: &[BigUint]) -> BigUint {
-        let mut total = BigUint::zero();
-        for (t, c) in choose.iter().enumerate() {
-            if t > 0 && !self.augment(p) {
-                break;
-            }
-            if p + 1 == self.classes.len() {
-                total += c;
-            } else {
-                total += c * self.sum(p + 1, choose);
-            }
-        }
-        self.clear(p);
-        total
-    }
-}
-
 /// A genuinely two-dimensional layer: search through the vectors `t`.
 fn plane(layer: &ConvLayer) -> Result<BigUint, Inapplicable> {
     let (n, most) = (layer.positions(), layer.filters.min(layer.window()));
@@ -444,7 +173,7 @@ fn plane(layer: &ConvLayer) -> Result<BigUint, Inapplicable> {
              would face about 10^{log_vectors:.0} vectors, the limit is {MAX_VECTORS:.0e}"
         )));
     }
-    let choose: Vec<BigUint> = binomials(layer.filters, most).collect();
+    let choose: Vec<BigUint> = binomials(layer.filters).take(most + 1).collect();
     Ok(Matching::new(layer).sum(0, &choose))
 }
 
@@ -495,45 +224,6 @@ pub fn one_layer_regions(layer: &ConvLayer) -> Result<BigUint, Inapplicable> {
             "the layer is genuinely two-dimensional, where the published formula is only an upper bound: {e}"
         ))
     })
-}
-
-/// Convolutional ReLU layers one after the other; at least one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConvNetwork {
-    layers: Vec<ConvLayer>,
-}
-
-impl ConvNetwork {
-    /// A network of the given layers, first to last.
-    ///
-    /// # Errors
-    /// No layers; an invalid layer; a layer whose input is not the output of the layer before. Layers are counted
-    /// from 1 in the messages.
-    pub fn new(layers: Vec<ConvLayer>) -> Result<Self, Inapplicable> {
-        if layers.is_empty() {
-            return Err(Inapplicable("a convolutional network needs at least one layer".to_owned()));
-        }
-        for (i, layer) in layers.iter().enumerate() {
-            layer.check().map_err(|e| Inapplicable(format!("layer {}: {e}", i + 1)))?;
-        }
-        for (i, pair) in layers.windows(2).enumerate() {
-            let ([h, w], c) = (pair[0].output(), pair[0].filters);
-            if pair[1].input != [h, w] || pair[1].channels != c {
-                let ([h2, w2], c2) = (pair[1].input, pair[1].channels);
-                return Err(Inapplicable(format!(
-                    "layer {} takes {h2}x{w2} inputs with {c2} channels, but layer {} gives {h}x{w} with {c}",
-                    i + 2,
-                    i + 1
-                )));
-            }
-        }
-        Ok(Self { layers })
-    }
-
-    /// The layers, first to last; never empty.
-    pub fn layers(&self) -> &[ConvLayer] {
-        &self.layers
-    }
 }
 
 /// Upper bound on the number of regions of a convolutional ReLU network (Xiong et al. 2020, Theorem 2):
@@ -592,6 +282,3 @@ pub fn xiong_2020_lower(network: &ConvNetwork) -> Result<BigUint, Inapplicable> 
     }
     Ok(bound)
 }
-
-#[cfg(test)]
-mod tests;
