@@ -151,9 +151,9 @@ impl Lane {
             let todo: Vec<usize> = (0..draws.len()).filter(|&ix| counts[ix].len() < paths_per_network).collect();
             let Some(&first) = todo.first() else { return Ok(counts) };
             let plan = self.plan(job, method, todo.len(), n_vertices)?;
-            let now = &todo[..plan.networks];
-            // A network whose paths do not fit together is counted in parts.
+            // A network whose paths do not fit together is counted in parts, alone until it is complete.
             let done = counts[first].len();
+            let now = &todo[..if done > 0 { 1 } else { plan.networks }];
             let paths = done..paths_per_network.min(done + plan.paths);
             let batch_draws: Vec<u64> = now.iter().map(|&ix| draws[ix]).collect();
             let inputs = job.inputs(&batch_draws, paths.start as u64..paths.end as u64, method)?;

@@ -85,6 +85,15 @@ fn sizes_of_batches_do_not_matter() {
     }
 }
 
+/// The first guess has room for a part of a network's paths only, later ones for those of several networks.
+#[test]
+fn networks_in_parts_are_completed() {
+    let ensemble = ensemble("3-20x2", "he-normal", "normal:0.3", "segment", 37);
+    let expected = count(&gpu(&Options::default()), &ensemble, Method::Exact, 0..12);
+    let options = Options { memory: Some(16 << 20), rows: Some(4000), ..Options::default() };
+    assert_eq!(count(&gpu(&options), &ensemble, Method::Exact, 0..12), expected);
+}
+
 #[test]
 fn passes_over_a_grid_join() {
     // Without biases units are exactly on their breakpoints along whole stretches, across the ends of passes, too.
