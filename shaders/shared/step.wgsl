@@ -1,7 +1,6 @@
 // What a stage knows of the step it takes; the same struct is in src/engine/gpu/step.rs.
 struct Step {
-    // Paths in the batch; those of one network are neighbours.
-    n_paths: u32,
+    // Paths of one network are neighbours.
     paths_per_network: u32,
     // Rows that a path has room for, before and after the stage.
     rows_in: u32,

@@ -11,7 +11,9 @@ use crate::theory::regions::piecewise::Layer;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  linregions bounds --arch 784-100x10\n  linregions bounds --arch 1x3x3-c2k2 --format json\n  \
+    after_help = "--arch also takes convolutions without padding: 1x28x28-c8k5-c16k3s2 (channels x height x width, then filters, kernel, stride), \
+                  or 1x16-c4k3 for one dimension. --activation also takes maxout:K, group-sort:G and max-min. The other flags of an \
+                  ensemble matter with --density only.\n\nExamples:\n  linregions bounds --arch 784-100x10\n  linregions bounds --arch 1x3x3-c2k2 --format json\n  \
                   linregions bounds --arch 2-64x3 --density --bias normal:0.5"
 )]
 pub(super) struct BoundsArgs {

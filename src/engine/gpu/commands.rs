@@ -121,7 +121,6 @@ impl<'a> Builder<'a> {
     fn step(&self, layer: usize) -> Step {
         let shape = &self.plan.shape;
         Step {
-            n_paths: self.plan.n_paths() as u32,
             paths_per_network: self.plan.paths as u32,
             rows_in: shape.rows_in(layer) as u32,
             rows_out: shape.rows_out(layer) as u32,

@@ -6,7 +6,6 @@ use bytemuck::{Pod, Zeroable};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub(super) struct Step {
-    pub(super) n_paths: u32,
     pub(super) paths_per_network: u32,
     pub(super) rows_in: u32,
     pub(super) rows_out: u32,

@@ -25,7 +25,7 @@ pub fn trivial_upper(widths: &[usize], kappa: usize) -> BigUint {
 
 /// The product over layers of the most regions into which a layer cuts the input space: prod_l sum_{j <= n0} C(n_l, j).
 ///
-/// Source: the induction behind Theorem 1 of Raghu, Poole, Kleinberg, Ganguli, Sohl-Dickstein, "On the expressive power of deep neural
+/// Source: the induction behind the bound of Raghu, Poole, Kleinberg, Ganguli, Sohl-Dickstein, "On the expressive power of deep neural
 /// networks" (ICML 2017), with its sums written out.
 pub fn raghu_2017_upper(inputs: usize, widths: &[usize]) -> BigUint {
     widths.iter().map(|&n| binomial_sum(n, inputs)).product()
@@ -33,7 +33,7 @@ pub fn raghu_2017_upper(inputs: usize, widths: &[usize]) -> BigUint {
 
 /// The same with the dimension that can enter a layer: prod_l sum_{j <= m_l} C(n_l, j), m_l = min(n0, ..., n_{l-1}).
 ///
-/// Source: Montufar, "Notes on the number of linear regions of deep neural networks" (SampTA 2017), Proposition 3.
+/// Source: Montufar, "Notes on the number of linear regions of deep neural networks" (SampTA 2017).
 pub fn montufar_2017_upper(inputs: usize, widths: &[usize]) -> BigUint {
     entering(inputs, widths).zip(widths).map(|(dim, &n)| binomial_sum(n, dim)).product()
 }
@@ -118,7 +118,7 @@ pub fn pascanu_2013_lower(inputs: usize, widths: &[usize]) -> Bound {
 
 /// A number of regions that some network reaches: prod_{l < L} floor(n_l / n0)^n0 times sum_{j <= n0} C(n_L, j).
 ///
-/// Source: Montufar, Pascanu, Cho, Bengio, "On the number of linear regions of deep neural networks" (NeurIPS 2014), Theorem 5; it needs
+/// Source: Montufar, Pascanu, Cho, Bengio, "On the number of linear regions of deep neural networks" (NeurIPS 2014); it needs
 /// layers at least as wide as the input.
 pub fn montufar_2014_lower(inputs: usize, widths: &[usize]) -> Bound {
     folding(inputs, widths, 1, |n| num_traits::pow(BigUint::from(n / inputs), inputs))
@@ -126,7 +126,7 @@ pub fn montufar_2014_lower(inputs: usize, widths: &[usize]) -> Bound {
 
 /// A number of regions that some network reaches: prod_{l < L} (floor(n_l / n0) + 1)^n0 times sum_{j <= n0} C(n_L, j).
 ///
-/// Source: Serra, Tjandraatmadja, Ramalingam (ICML 2018), Theorem 8; it needs layers at least three times as wide as the input.
+/// Source: Serra, Tjandraatmadja, Ramalingam (ICML 2018), their lower bound; it needs layers at least three times as wide as the input.
 pub fn serra_2018_lower(inputs: usize, widths: &[usize]) -> Bound {
     folding(inputs, widths, 3, |n| num_traits::pow(BigUint::from(n / inputs + 1), inputs))
 }
@@ -170,7 +170,7 @@ pub fn arora_2018_lower(inputs: usize, widths: &[usize]) -> Bound {
 
 /// The exact maximum on one input: prod_l (n_l + 1), reached for layers of at least 3 units.
 ///
-/// Source: Serra, Tjandraatmadja, Ramalingam (ICML 2018), Theorem 7 with the bound of Theorem 1.
+/// Source: Serra, Tjandraatmadja, Ramalingam (ICML 2018): their construction on one input reaches the bound of Theorem 1.
 pub fn serra_2018_one_input(inputs: usize, widths: &[usize]) -> Bound {
     if inputs != 1 {
         return Err(Inapplicable(format!("there are {inputs} inputs, not one")));

@@ -95,9 +95,9 @@ pub fn layer_polynomial_upper(inputs: usize, layers: &[Layer]) -> BigUint {
 /// An upper bound by the number of pieces alone: prod_l sum_{k <= d_l} C(W_l, k) (kappa_l - 1)^k with W_l units (or groups) of kappa_l pieces
 /// and d_l the dimension that can enter.
 ///
-/// Source: Goujon, Etemadi, Unser, "On the number of regions of piecewise linear neural networks" (J. Comput. Appl. Math. 441, 2024), whose
-/// bound on overlaid partitions it multiplies. The bound on overlaid partitions is theirs for general pieces; for scalar units, maxout
-/// and GroupSort it follows from [`layer_polynomial_upper`], which is never larger.
+/// In the form of the bounds by activation complexity of Goujon, Etemadi, Unser, "On the number of regions of piecewise linear neural
+/// networks" (J. Comput. Appl. Math. 441, 2024), as recalled. For scalar units, maxout and GroupSort it is derived here, from
+/// [`layer_polynomial_upper`], which is never larger.
 pub fn goujon_2024_upper(inputs: usize, layers: &[Layer]) -> BigUint {
     product_over_layers(inputs, layers, |layer, dim| {
         let fewer = layer.kappa() - 1u32;
@@ -116,7 +116,7 @@ pub fn goujon_2024_upper(inputs: usize, layers: &[Layer]) -> BigUint {
 /// An upper bound for maxout networks: prod_l sum_{j <= d_l} C(n_l k (k - 1) / 2, j) with d_l = min(n0, ..., n_{l-1}): every pair of a unit's
 /// pre-activations is one hyperplane.
 ///
-/// Source: Serra, Tjandraatmadja, Ramalingam (ICML 2018), Theorem 10, with the dimension that enters a layer.
+/// Source: Serra, Tjandraatmadja, Ramalingam (ICML 2018), Theorem 2 as corrected here: pairs of pre-activations, and the dimension that enters a layer.
 pub fn serra_2018_maxout_upper(inputs: usize, layers: &[Layer]) -> Bound {
     let ranks = maxout_ranks(layers)?;
     let widths: Vec<usize> = layers.iter().map(Layer::width).collect();
@@ -127,7 +127,7 @@ pub fn serra_2018_maxout_upper(inputs: usize, layers: &[Layer]) -> Bound {
 
 /// An upper bound for maxout networks, sharp for one layer: prod_l sum_{j <= d_l} C(n_l, j) (k - 1)^j.
 ///
-/// Source: Montufar, Ren, Zhang (2022), Theorem 3.7 for a layer and its product for deep networks.
+/// Source: Montufar, Ren, Zhang (2022) for a layer, and its product for deep networks; as recalled.
 pub fn montufar_ren_zhang_2021_upper(inputs: usize, layers: &[Layer]) -> Bound {
     maxout_ranks(layers)?;
     Ok(layer_polynomial_upper(inputs, layers))

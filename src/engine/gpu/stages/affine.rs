@@ -27,7 +27,6 @@ mod tests {
             let rows_in = n_rows.iter().max().unwrap() + 1;
             let (paths, paths_per_network) = (n_rows.len() as u32, 2);
             let step = Step {
-                n_paths: paths,
                 paths_per_network,
                 rows_in,
                 inputs: inputs as u32,
@@ -73,11 +72,11 @@ mod tests {
 
         /// On the device, with inputs and rows in parts.
         fn run(&self, device: &Device, input_parts: &[(u32, u32)], row_bases: &[(u32, u32)]) -> Vec<u32> {
-            let mut z = vec![DIRT; (self.step.n_paths * self.step.rows_in * self.step.units) as usize];
+            let mut z = vec![DIRT; self.n_rows.len() * (self.step.rows_in * self.step.units) as usize];
             for &(input_base, input_end) in input_parts {
                 for &(row_base, tiles) in row_bases {
                     let step = Step { input_base, input_end, row_base, ..self.step };
-                    let groups = [self.step.units.div_ceil(64), tiles, self.step.n_paths];
+                    let groups = [self.step.units.div_ceil(64), tiles, self.n_rows.len() as u32];
                     let pieces = words(&piece_values(&self.activation));
                     let buffers: [&[u32]; 5] =
                         [&pieces, &words(&self.x), &words(&self.weights), &self.n_rows, &z.clone()];

@@ -98,7 +98,6 @@ fn structs_have_the_same_layout_on_both_sides() {
             "Step",
             rust_layout!(
                 Step,
-                n_paths,
                 paths_per_network,
                 rows_in,
                 rows_out,
@@ -171,7 +170,7 @@ fn long_loops_run_to_their_end() {
     let device = device();
     // A unit exactly on its breakpoint all along, but for the first row: the stage walks back to it.
     let rows = MAX_ITERATIONS - 1;
-    let step = Step { n_paths: 1, rows_in: rows as u32, units: 1, n_breakpoints: 1, n_sides: 1, ..Step::default() };
+    let step = Step { rows_in: rows as u32, units: 1, n_breakpoints: 1, n_sides: 1, ..Step::default() };
     let mut z = vec![0f32; rows];
     z[0] = 1.0;
     let sides = device.scoped(|| {

@@ -50,7 +50,6 @@ mod tests {
             let activation: Activation = activation.parse().unwrap();
             let rows_in = n_rows.iter().max().unwrap() + 1;
             let step = Step {
-                n_paths: n_rows.len() as u32,
                 rows_in,
                 rows_out: ROOM,
                 units,
@@ -60,7 +59,7 @@ mod tests {
                 ..Step::default()
             };
             let mut die = dice(u64::from(units));
-            let z = (0..step.n_paths * rows_in * units).map(|_| die(5) as f32 - 2.0).collect();
+            let z = (0..n_rows.len() as u32 * rows_in * units).map(|_| die(5) as f32 - 2.0).collect();
             Self { step, pieces: piece_values(&activation), z, n_rows: n_rows.to_vec() }
         }
 
@@ -108,7 +107,8 @@ mod tests {
         }
 
         fn run(&self, device: &Device) -> Found {
-            let Step { n_paths, rows_in, n_layers, .. } = self.step;
+            let n_paths = self.n_rows.len() as u32;
+            let Step { rows_in, n_layers, .. } = self.step;
             let rows = (n_paths * rows_in) as usize;
             let intervals = vec![DIRT; 4 * rows];
             let entries = vec![DIRT; 4 * (n_paths * ROOM) as usize];

@@ -30,7 +30,6 @@ pub(super) mod tests {
             let n_breakpoints = activation.pieces().breakpoints.len() as u32;
             let rows_in = n_rows.iter().max().unwrap() + 1;
             let step = Step {
-                n_paths: n_rows.len() as u32,
                 rows_in,
                 units,
                 n_breakpoints,
@@ -41,10 +40,11 @@ pub(super) mod tests {
                 ..Step::default()
             };
             let mut die = dice(u64::from(units + layer));
-            let z = (0..step.n_paths * rows_in * units).map(|_| [0.0, 0.0, 1.0, 2.0, -1.0, -2.0][die(6) as usize]);
+            let z =
+                (0..n_rows.len() as u32 * rows_in * units).map(|_| [0.0, 0.0, 1.0, 2.0, -1.0, -2.0][die(6) as usize]);
             let z = z.collect();
-            let sides = (0..step.n_paths * step.n_sides).map(|_| die(3) as i32 - 1).collect();
-            let flags = (0..step.n_paths * rows_in).map(|_| die(2)).collect();
+            let sides = (0..n_rows.len() as u32 * step.n_sides).map(|_| die(3) as i32 - 1).collect();
+            let flags = (0..n_rows.len() as u32 * rows_in).map(|_| die(2)).collect();
             Self { step, pieces: piece_values(&activation), z, n_rows: n_rows.to_vec(), sides, flags }
         }
 
@@ -82,7 +82,8 @@ pub(super) mod tests {
         }
 
         fn run(&self, device: &Device) -> (Vec<u32>, Vec<u32>) {
-            let Step { n_paths, rows_in, n_layers, .. } = self.step;
+            let n_paths = self.n_rows.len() as u32;
+            let Step { rows_in, n_layers, .. } = self.step;
             let [x, y] = plan::groups(rows_in as usize, 3);
             let buffers: [&[u32]; 6] = [
                 &words(&self.pieces),

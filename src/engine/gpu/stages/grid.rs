@@ -25,7 +25,6 @@ mod tests {
         let inputs = Inputs { draws: vec![0], paths: paths.clone(), grid: Some(told) };
         let rows = inputs.most_vertices();
         let step = Step {
-            n_paths: paths.len() as u32,
             rows_in: rows as u32,
             rows_out: grid_points as u32 + 3,
             grid_base: grid_base as u32,

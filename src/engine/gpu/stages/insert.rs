@@ -30,7 +30,6 @@ mod tests {
             let breakpoints = activation.pieces().breakpoints.clone();
             let (rows_in, rows_out) = (n_rows.iter().max().unwrap() + 1, 300);
             let step = Step {
-                n_paths: n_rows.len() as u32,
                 rows_in,
                 rows_out,
                 units,
@@ -41,14 +40,15 @@ mod tests {
             };
             let mut die = dice(u64::from(units));
             // Often constant: many values on a flat piece.
-            let z: Vec<f32> = (0..step.n_paths * rows_in * units).map(|_| die(1000) as f32 / 100.0 - 9.0).collect();
+            let z: Vec<f32> =
+                (0..n_rows.len() as u32 * rows_in * units).map(|_| die(1000) as f32 / 100.0 - 9.0).collect();
             let mut z = z;
             if units > 2 {
                 // The last unit is a copy of the first: they cross together.
                 z.chunks_exact_mut(units as usize).for_each(|row| row[units as usize - 1] = row[0]);
             }
-            let flags = (0..step.n_paths * rows_in).map(|_| die(8)).collect();
-            let mut sources = vec![Source::default(); (step.n_paths * rows_out) as usize];
+            let flags = (0..n_rows.len() as u32 * rows_in).map(|_| die(8)).collect();
+            let mut sources = vec![Source::default(); n_rows.len() * rows_out as usize];
             let mut n_rows_out = Vec::new();
             for (path, &n) in n_rows.iter().enumerate() {
                 let mut all = Vec::new();
@@ -100,7 +100,8 @@ mod tests {
         }
 
         fn twin(&self) -> (Vec<u32>, Vec<u32>) {
-            let Step { n_paths, rows_in, rows_out, units, .. } = self.step;
+            let n_paths = self.n_rows_out.len() as u32;
+            let Step { rows_in, rows_out, units, .. } = self.step;
             let pieces = self.activation.pieces().map(|v| v as f32);
             let activate = |z: f32| {
                 let piece = pieces.breakpoints.iter().filter(|&&tau| z > tau).count();
@@ -139,7 +140,8 @@ mod tests {
         }
 
         fn run(&self, device: &Device) -> (Vec<u32>, Vec<u32>) {
-            let Step { n_paths, rows_out, units, .. } = self.step;
+            let n_paths = self.n_rows_out.len() as u32;
+            let Step { rows_out, units, .. } = self.step;
             let [x, y] = plan::groups(rows_out as usize, 7);
             let buffers: [&[u32]; 7] = [
                 &words(&piece_values(&self.activation)),

@@ -37,7 +37,7 @@ mod tests {
             let on_device = |lists: &Lists| {
                 let buffers: [&[u32]; 4] =
                     [&lists.n_entries, &words(&lists.intervals), &words(&lists.entries), &words(&old)];
-                let groups = [lists.step.rows_out.div_ceil(64), 1, lists.step.n_paths];
+                let groups = [lists.step.rows_out.div_ceil(64), 1, lists.n_rows.len() as u32];
                 let [_, _, _, sources] = run(&device, Stage::Place, &lists.step, groups, buffers);
                 sources
             };

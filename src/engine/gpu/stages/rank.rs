@@ -22,7 +22,7 @@ pub(super) mod tests {
     impl Lists {
         pub(in super::super) fn new(n_rows: &[u32], room: u32) -> Self {
             let rows_in = n_rows.iter().max().unwrap() + 2;
-            let step = Step { n_paths: n_rows.len() as u32, rows_in, rows_out: room, n_layers: 1, ..Step::default() };
+            let step = Step { rows_in, rows_out: room, n_layers: 1, ..Step::default() };
             let mut die = dice(u64::from(room));
             let mut lists = Self {
                 step,
@@ -78,7 +78,7 @@ pub(super) mod tests {
         for n_rows in [vec![1], vec![2, 3], vec![40, 0, 17]] {
             let on_device = |lists: &Lists| {
                 let buffers: [&[u32]; 3] = [&lists.n_entries.clone(), &words(&lists.intervals), &words(&lists.entries)];
-                let groups = [lists.step.rows_out.div_ceil(64), 1, lists.step.n_paths];
+                let groups = [lists.step.rows_out.div_ceil(64), 1, lists.n_rows.len() as u32];
                 let [_, intervals, entries] = run(&device, Stage::Rank, &lists.step, groups, buffers);
                 (intervals, entries)
             };

@@ -10,12 +10,12 @@ pub(super) mod tests {
     use super::super::harness::{DIRT, device, expect_difference, run, values, words};
     use super::super::rank::tests::Lists;
     use crate::engine::gpu::device::Device;
-    use crate::engine::gpu::step::{FAILED, Interval, NEEDED, NO_CROSSING, RESULT_HEAD, Source, Step};
+    use crate::engine::gpu::step::{FAILED, Interval, NEEDED, NO_CROSSING, RESULT_HEAD, Source};
 
     /// Lists with the rows' places, and the sources of old rows; the others dirty.
     pub(in super::super) fn scanned(mut lists: Lists) -> (Lists, Vec<Source>, Vec<u32>) {
         let dirty = Source { row: DIRT, fraction: f32::from_bits(DIRT), crossing: DIRT };
-        let mut sources = vec![dirty; (lists.step.n_paths * lists.step.rows_out) as usize];
+        let mut sources = vec![dirty; lists.n_rows.len() * lists.step.rows_out as usize];
         let mut n_rows_out = Vec::new();
         for (path, &n) in lists.n_rows.iter().enumerate() {
             let mut next = 0;
@@ -34,7 +34,7 @@ pub(super) mod tests {
     const STRIDE: usize = RESULT_HEAD + 1;
 
     fn on_device(device: &Device, lists: &Lists, results: &[u32]) -> (Vec<u32>, Vec<u32>, Vec<u32>, Vec<u32>) {
-        let Step { n_paths, rows_out, .. } = lists.step;
+        let (n_paths, rows_out) = (lists.n_rows.len() as u32, lists.step.rows_out);
         let sources = vec![DIRT; 3 * (n_paths * rows_out) as usize];
         let dirty = vec![DIRT; n_paths as usize];
         let buffers: [&[u32]; 6] =

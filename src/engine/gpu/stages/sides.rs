@@ -18,7 +18,7 @@ mod tests {
             let mut case = Case::new(&n_rows, units, activation, 1);
             let on_device = |case: &Case| {
                 let buffers: [&[u32]; 4] = [&words(&case.pieces), &words(&case.z), &case.n_rows, &words(&case.sides)];
-                let groups = [(units * case.step.n_breakpoints).div_ceil(64), 1, case.step.n_paths];
+                let groups = [(units * case.step.n_breakpoints).div_ceil(64), 1, case.n_rows.len() as u32];
                 let [_, _, _, sides] = run(&device, Stage::Sides, &case.step, groups, buffers);
                 sides
             };

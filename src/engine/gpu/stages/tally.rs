@@ -32,7 +32,7 @@ mod tests {
         let device = device();
         let mut die = dice(1);
         let n_rows: [u32; 5] = [1, 0, 64, 65, 300];
-        let step = Step { n_paths: 5, rows_in: 301, n_layers: 2, ..Step::default() };
+        let step = Step { rows_in: 301, n_layers: 2, ..Step::default() };
         let mut flags: Vec<u32> = (0..5 * 301).map(|_| die(8)).collect();
         flags.iter_mut().step_by(301).for_each(|first| *first &= !COINCIDENT);
         // A long run of coincident rows.
