@@ -137,7 +137,7 @@ impl Shape {
                 let mut rows = vec![n_vertices];
                 for layer in &layers {
                     let before = rows[rows.len() - 1];
-                    // A unit crosses a breakpoint on some edges: a third of units is typical of a segment.
+                    // Half of the breakpoints on a segment, more than is typical; what is not enough is found out.
                     let crossings = layer.units * layer.n_breakpoints * n_vertices.clamp(2, 8) / 4;
                     rows.push(before + crossings.clamp(14, 1 << 20));
                 }
