@@ -166,3 +166,23 @@ fn short(value: &Value) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_rounded_to_six_digits() {
+        for (count, text) in [
+            (0u64, "0"),
+            (999_999, "999999"),
+            (1_000_000, "1.00000e6"),
+            (1_234_565, "1.23457e6"),
+            (9_999_994, "9.99999e6"),
+            (9_999_996, "1.00000e7"),
+            (99_999_950_000, "1.00000e11"),
+        ] {
+            assert_eq!(short(&Value::Count(count.into())), text, "{count}");
+        }
+    }
+}

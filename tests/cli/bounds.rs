@@ -64,6 +64,9 @@ fn convolutions_are_counted_exactly() {
     let list = json(&["--arch", "1x3x3-c2k2"]);
     assert_eq!(value(&list, "xiong_2020_one_layer").as_deref(), Some("256"));
     assert_eq!(value(&list, "one_layer_regions").as_deref(), Some("255"));
+    // 8 units in 9 dimensions: no dense bound is lower.
+    assert_eq!(value(&list, "trivial_upper").as_deref(), Some("256"));
+    assert_eq!(value(&list, "serra_2018_upper").as_deref(), Some("256"));
     let direction = |id: &str| list.iter().find(|e| e["id"] == id).expect("listed")["direction"].clone();
     assert_eq!((direction("xiong_2020_one_layer"), direction("one_layer_regions")), ("upper".into(), "exact".into()));
     let deep = json(&["--arch", "1x4-c2k2-c3k2"]);

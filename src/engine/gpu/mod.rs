@@ -138,6 +138,21 @@ struct Work<'a> {
     stop: &'a AtomicBool,
 }
 
+/// Batches in order, each with its first draw, from draw `start` on and up to the first that is missing.
+fn unbroken(start: u64, mut batches: Vec<(u64, Counts)>) -> Vec<PathCounts> {
+    batches.sort_unstable_by_key(|(first, _)| *first);
+    let mut expected = start;
+    let mut counts = Vec::new();
+    for (first, batch) in batches {
+        if first != expected {
+            break;
+        }
+        expected += batch.len() as u64;
+        counts.extend(batch.into_iter().flatten());
+    }
+    counts
+}
+
 fn lock(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
     lane.lock().expect("no thread panics while it holds a device")
 }
@@ -188,17 +203,7 @@ impl Engine for GpuEngine {
                 Err(Halt::Stopped) => {}
             }
         }
-        results.sort_unstable_by_key(|(first, _)| *first);
-        let mut expected = networks.start;
-        let mut counts = Vec::new();
-        for (first, batch) in results {
-            if first != expected {
-                break;
-            }
-            expected += batch.len() as u64;
-            counts.extend(batch.into_iter().flatten());
-        }
-        Ok(counts)
+        Ok(unbroken(networks.start, results))
     }
 
     fn count_given(&self, network: &Network, paths: &[&Path], method: Method) -> Result<Vec<PathCounts>> {

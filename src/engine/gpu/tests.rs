@@ -163,21 +163,38 @@ fn several_devices_share_the_draws() {
     assert_eq!(count(&three, &ensemble, Method::Exact, 7..300), one);
 }
 
+/// Batches after one that another device did not finish do not count.
+#[test]
+fn results_end_at_the_first_gap() {
+    let batch = |first: u64, networks: u64| -> (u64, Counts) {
+        let path = |boundaries| PathCounts { length: 1.0, crossings: vec![], boundaries, knots: None };
+        (first, (first..first + networks).map(|draw| vec![path(draw), path(draw)]).collect())
+    };
+    let draws = |batches: Vec<(u64, Counts)>| -> Vec<u64> {
+        unbroken(5, batches).iter().step_by(2).map(|counts| counts.boundaries).collect()
+    };
+    assert_eq!(draws(vec![batch(7, 3), batch(5, 2), batch(10, 1)]), [5, 6, 7, 8, 9, 10]);
+    assert_eq!(draws(vec![batch(11, 4), batch(5, 2), batch(7, 3)]), [5, 6, 7, 8, 9]);
+    assert_eq!(draws(vec![batch(6, 4)]), [0; 0]);
+}
+
 #[test]
 fn asked_to_stop_it_returns_complete_networks() {
     let ensemble = ensemble("2-64x3", "he-normal", "normal:0.1", "segment", 2);
-    let engine = gpu(&Options::default());
+    let adapter = || adapter::take(AdapterChoice::Best).expect("a device").swap_remove(0);
+    let engine = GpuEngine::on(vec![adapter(), adapter(), adapter()], &Options::default()).unwrap();
     assert_eq!(engine.count(&ensemble, Method::Exact, 0..100, &AtomicBool::new(true)).unwrap(), []);
-    let stop = AtomicBool::new(false);
-    let counts = std::thread::scope(|scope| {
-        let run = scope.spawn(|| engine.count(&ensemble, Method::Exact, 0..u64::MAX, &stop).unwrap());
-        std::thread::sleep(std::time::Duration::from_millis(700));
-        stop.store(true, Ordering::Relaxed);
-        run.join().unwrap()
-    });
-    assert!(counts.len().is_multiple_of(2));
-    let n = counts.len().min(60);
-    assert_eq!(counts[..n], count(&engine, &ensemble, Method::Exact, 0..n as u64 / 2));
+    for milliseconds in [300, 450, 600] {
+        let stop = AtomicBool::new(false);
+        let counts = std::thread::scope(|scope| {
+            let run = scope.spawn(|| engine.count(&ensemble, Method::Exact, 0..u64::MAX, &stop).unwrap());
+            std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+            stop.store(true, Ordering::Relaxed);
+            run.join().unwrap()
+        });
+        assert!(counts.len().is_multiple_of(2));
+        assert_eq!(counts, count(&engine, &ensemble, Method::Exact, 0..counts.len() as u64 / 2));
+    }
 }
 
 /// Long paths of tiny networks: many bytes, little work.
