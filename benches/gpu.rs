@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use linregions::engine::cpu::CpuEngine;
 use linregions::engine::gpu::{AdapterChoice, GpuEngine, Profile, adapters};
-use linregions::engine::{Engine, Method, Precision};
+use linregions::engine::{Engine, Estimator, Method, Precision};
 use linregions::ensemble::Ensemble;
 use linregions::network::{Activation, Architecture, BiasLaw, RandomNetwork, WeightLaw};
 use linregions::path::{PathLaw, RandomPath, StartLaw};
@@ -30,7 +30,12 @@ struct Options {
 }
 
 const ROUNDS: usize = 5;
-const DENSE: Method = Method::Sampled { grid: 1024 };
+const EXACT: Estimator = Estimator::Count(Method::Exact);
+const DENSE: Estimator = Estimator::Count(Method::Sampled { grid: 1024 });
+
+/// Expected crossings, from one point on each of so many paths.
+const RICE: Estimator = Estimator::Rice { points: 1 };
+const RICE_PATHS: u64 = 64;
 
 fn main() {
     let options = Options::parse();
@@ -58,7 +63,12 @@ fn main() {
     for (shape, path) in &shapes {
         count(&gpu, &cpu, shape, path);
     }
-    println!("\nOne batch, stage by stage: share of the time\n");
+    println!("\nExpected crossings with {RICE_PATHS} paths, networks per second (medians of {ROUNDS} runs in turn)\n");
+    println!("{:<12} {:>12} {:>12} {:>8}", "", "GPU", "CPU", "GPU/CPU");
+    for (shape, path) in &shapes {
+        expect(&gpu, &cpu, shape, path);
+    }
+    println!("\nOne batch of exact counting, stage by stage: share of the time\n");
     for (shape, path) in &shapes {
         stages(&gpu, shape, path, options.peak);
     }
@@ -72,21 +82,21 @@ fn ensemble(shape: &str, path: &str) -> Ensemble {
     Ensemble { network, path: RandomPath::new(path, dim, 5).expect("a valid law"), paths_per_network: 1 }
 }
 
-fn time(engine: &dyn Engine, ensemble: &Ensemble, method: Method, networks: u64) -> Duration {
+fn time(engine: &dyn Engine, ensemble: &Ensemble, estimator: Estimator, networks: u64) -> Duration {
     let start = Instant::now();
-    engine.count(ensemble, method, 0..networks, &false.into()).expect("finite weights");
+    engine.observe(ensemble, estimator, 0..networks, &false.into()).expect("finite weights");
     start.elapsed()
 }
 
 /// How many networks an engine counts in about a second.
-fn in_a_second(engine: &dyn Engine, ensemble: &Ensemble, method: Method) -> u64 {
+fn in_a_second(engine: &dyn Engine, ensemble: &Ensemble, estimator: Estimator) -> u64 {
     // Kernels are compiled when they are first used, and batches find their size.
     for _ in 0..3 {
-        time(engine, ensemble, method, 50);
+        time(engine, ensemble, estimator, 50);
     }
     let mut networks = 4;
     loop {
-        let seconds = time(engine, ensemble, method, networks).as_secs_f64();
+        let seconds = time(engine, ensemble, estimator, networks).as_secs_f64();
         if seconds > 0.3 {
             return ((networks as f64 / seconds) as u64).max(1);
         }
@@ -101,11 +111,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn count(gpu: &GpuEngine, cpu: &CpuEngine, shape: &str, path: &str) {
     let ensemble = ensemble(shape, path);
-    let (on_gpu, on_cpu, dense) = (
-        in_a_second(gpu, &ensemble, Method::Exact),
-        in_a_second(cpu, &ensemble, Method::Exact),
-        in_a_second(gpu, &ensemble, DENSE),
-    );
+    let (on_gpu, on_cpu, dense) =
+        (in_a_second(gpu, &ensemble, EXACT), in_a_second(cpu, &ensemble, EXACT), in_a_second(gpu, &ensemble, DENSE));
     let n = on_gpu.min(on_cpu).clamp(20, 2000);
     let counts = |engine: &dyn Engine| engine.count(&ensemble, Method::Exact, 0..n, &false.into()).expect("finite");
     let same = counts(gpu).iter().zip(&counts(cpu)).filter(|(a, b)| a.crossings == b.crossings).count() as u64;
@@ -113,12 +120,9 @@ fn count(gpu: &GpuEngine, cpu: &CpuEngine, shape: &str, path: &str) {
     let crossings: u64 = counts(cpu).iter().flat_map(|c| &c.crossings).sum();
     let allowed = n / 100 + crossings / 50_000 + 1;
     assert!(n - same <= allowed, "{shape}: {same} of {n} networks have the same counts");
-    let rate = |engine: &dyn Engine, method, networks: u64| {
-        networks as f64 / time(engine, &ensemble, method, networks).as_secs_f64()
-    };
-    let rates: Vec<(f64, f64, f64)> = (0..ROUNDS)
-        .map(|_| (rate(gpu, Method::Exact, on_gpu), rate(cpu, Method::Exact, on_cpu), rate(gpu, DENSE, dense)))
-        .collect();
+    let rate = |engine: &dyn Engine, estimator, networks: u64| rate(engine, &ensemble, estimator, networks);
+    let rates: Vec<(f64, f64, f64)> =
+        (0..ROUNDS).map(|_| (rate(gpu, EXACT, on_gpu), rate(cpu, EXACT, on_cpu), rate(gpu, DENSE, dense))).collect();
     let of = |pick: fn(&(f64, f64, f64)) -> f64| median(rates.iter().map(pick).collect());
     println!(
         "{shape:<12} {:>12.4e} {:>12.4e} {:>8.2} {:>14.4e} {:>14.2}",
@@ -128,6 +132,25 @@ fn count(gpu: &GpuEngine, cpu: &CpuEngine, shape: &str, path: &str) {
         of(|r| r.2),
         of(|r| r.0 / r.2)
     );
+}
+
+fn rate(engine: &dyn Engine, ensemble: &Ensemble, estimator: Estimator, networks: u64) -> f64 {
+    networks as f64 / time(engine, ensemble, estimator, networks).as_secs_f64()
+}
+
+fn expect(gpu: &GpuEngine, cpu: &CpuEngine, shape: &str, path: &str) {
+    let ensemble = Ensemble { paths_per_network: RICE_PATHS, ..ensemble(shape, path) };
+    let total = |engine: &dyn Engine| -> f64 {
+        let counts = engine.observe(&ensemble, RICE, 0..20, &false.into()).expect("finite weights");
+        counts.iter().map(|c| c.boundaries as f64).sum()
+    };
+    let (ours, theirs) = (total(gpu), total(cpu));
+    assert!((ours / theirs - 1.0).abs() < 1e-3, "{shape}: {ours} and {theirs} expected crossings");
+    let (on_gpu, on_cpu) = (in_a_second(gpu, &ensemble, RICE), in_a_second(cpu, &ensemble, RICE));
+    let rates: Vec<(f64, f64)> =
+        (0..ROUNDS).map(|_| (rate(gpu, &ensemble, RICE, on_gpu), rate(cpu, &ensemble, RICE, on_cpu))).collect();
+    let of = |pick: fn(&(f64, f64)) -> f64| median(rates.iter().map(pick).collect());
+    println!("{shape:<12} {:>12.4e} {:>12.4e} {:>8.2}", of(|r| r.0), of(|r| r.1), of(|r| r.0 / r.1));
 }
 
 fn stages(gpu: &GpuEngine, shape: &str, path: &str, peak: Option<f64>) {

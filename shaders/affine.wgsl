@@ -47,14 +47,14 @@ fn store(base: u32, unit: u32, value: vec4<f32>) {
     }
 }
 
-// What a sum starts from: the bias, or what the inputs before gave.
-fn start(z_base: u32, b_base: u32, unit: u32) -> vec4<f32> {
+// What a sum starts from: the bias, which derivatives do not have, or what the inputs before gave.
+fn start(row: u32, z_base: u32, b_base: u32, unit: u32) -> vec4<f32> {
     var value = vec4<f32>(0.0);
     for (var i = 0u; i < min(4u, step.units - min(unit, step.units)); i++) {
-        if step.input_base == 0u {
-            value[i] = weights[b_base + unit + i];
-        } else {
+        if step.input_base > 0u {
             value[i] = z[z_base + unit + i];
+        } else if (row & step.pairs) == 0u {
+            value[i] = weights[b_base + unit + i];
         }
     }
     return value;
@@ -108,8 +108,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var i = 0u; i < 8u; i++) {
         if row + i < n {
             let base = z_base + i * step.units;
-            store(base, unit, start(base, b_base, unit) + p[i]);
-            store(base, unit + 4u, start(base, b_base, unit + 4u) + q[i]);
+            store(base, unit, start(row + i, base, b_base, unit) + p[i]);
+            store(base, unit + 4u, start(row + i, base, b_base, unit + 4u) + q[i]);
         }
     }
 }

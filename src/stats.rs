@@ -1,7 +1,8 @@
 //! Densities and their errors from whole-number moments.
 //!
-//! Counts are whole numbers and path lengths are rounded to whole numbers of a [length unit](crate::path::PathLaw::length_unit),
-//! so all sums are exact: a result does not depend on threads, batches or their order, and parts can be merged.
+//! Counts are whole numbers, expected counts whole numbers of a [unit](Estimator::unit), and path lengths are rounded to whole
+//! numbers of a [length unit](crate::path::PathLaw::length_unit), so all sums are exact: a result does not depend on threads,
+//! batches or their order, and parts can be merged.
 //!
 //! The networks are the independent units. The density is the ratio of two sums, counts over lengths, and its standard
 //! error that of a ratio: the standard deviation over networks of (count - density x length), divided by the mean length and the
@@ -11,7 +12,8 @@ use num_bigint::BigInt;
 use num_traits::ToPrimitive;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-use crate::engine::PathCounts;
+use crate::engine::{Estimator, PathCounts};
+use crate::ensemble::Ensemble;
 use crate::error::{Error, Result};
 
 /// Confidence of the intervals.
@@ -96,6 +98,9 @@ impl Sums {
 pub struct Moments {
     paths_per_network: u64,
     length_unit: f64,
+    count_unit: f64,
+    /// Whether a network's paths are independent of each other.
+    independent_paths: bool,
     networks: u64,
     lengths: Sums,
     crossings: Sums,
@@ -114,10 +119,10 @@ pub struct Density {
     pub std_error: Option<f64>,
     /// Student-t interval at [`CONFIDENCE`].
     pub interval: Option<(f64, f64)>,
-    /// Standard deviation, from network to network, of a network's density over all its possible paths; needs 2 paths per
-    /// network.
+    /// Standard deviation, from network to network, of a network's density over all its possible paths; needs 2 independent
+    /// paths per network.
     pub between_network_std: Option<f64>,
-    /// Standard deviation, from path to path of one network, of the path's density; needs 2 paths per network.
+    /// Standard deviation, from path to path of one network, of the path's density; needs 2 independent paths per network.
     pub within_network_std: Option<f64>,
 }
 
@@ -129,11 +134,24 @@ impl Density {
 }
 
 impl Moments {
-    /// No networks yet.
+    /// No networks of an ensemble yet, to be observed by this estimator.
+    pub fn of_ensemble(ensemble: &Ensemble, estimator: Estimator) -> Self {
+        let depth = ensemble.network.architecture().depth();
+        let length_unit = ensemble.path.law().length_unit(ensemble.path.dim());
+        Self {
+            count_unit: estimator.unit(ensemble),
+            independent_paths: matches!(estimator, Estimator::Count(_)),
+            ..Self::new(depth, ensemble.paths_per_network, length_unit)
+        }
+    }
+
+    /// No networks yet, with independent paths on which crossings are counted.
     pub fn new(n_layers: usize, paths_per_network: u64, length_unit: f64) -> Self {
         Self {
             paths_per_network,
             length_unit,
+            count_unit: 1.0,
+            independent_paths: true,
             networks: 0,
             lengths: Sums::default(),
             crossings: Sums::default(),
@@ -224,19 +242,21 @@ impl Moments {
         }
         let (n, p) = (self.networks as f64, self.paths_per_network as f64);
         let mean_length = self.lengths.total as f64 / n;
-        let mean = sums.total as f64 / (self.lengths.total as f64 * self.length_unit);
+        // Lengths in the unit that makes a count of 1 a density of 1.
+        let length_unit = self.length_unit / self.count_unit;
+        let mean = sums.total as f64 / (self.lengths.total as f64 * length_unit);
         let networks =
             self.residual_squares(&sums, [sums.network_squares, sums.network_products, self.lengths.network_squares]);
         let paths = self.residual_squares(&sums, [sums.path_squares, sums.path_products, self.lengths.path_squares]);
-        let std_error =
-            (self.networks >= 2).then(|| (networks / (n * (n - 1.0))).sqrt() / (mean_length * self.length_unit));
+        let std_error = (self.networks >= 2).then(|| (networks / (n * (n - 1.0))).sqrt() / (mean_length * length_unit));
         let interval = std_error.map(|error| {
             let t = student_t_quantile(self.networks - 1);
             (mean - t * error, mean + t * error)
         });
         // One-way analysis of variance of the residuals, whose overall mean is zero.
-        let path_length = mean_length / p * self.length_unit;
-        let within = (self.paths_per_network >= 2).then(|| (paths - networks / p).max(0.0) / (n * (p - 1.0)));
+        let path_length = mean_length / p * length_unit;
+        let has_components = self.independent_paths && self.paths_per_network >= 2;
+        let within = has_components.then(|| (paths - networks / p).max(0.0) / (n * (p - 1.0)));
         let between =
             within.filter(|_| self.networks >= 2).map(|within| ((networks / p / (n - 1.0) - within) / p).max(0.0));
         Some(Density {

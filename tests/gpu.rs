@@ -5,7 +5,7 @@
 mod common;
 
 use linregions::engine::gpu::AdapterChoice;
-use linregions::engine::{Engine, Method, PathCounts};
+use linregions::engine::{Engine, Estimator, Method, PathCounts};
 use linregions::ensemble::Ensemble;
 
 /// The counts of the same draws on the CPU in f32 and on the GPU.
@@ -112,6 +112,8 @@ fn what_leaves_the_range_of_f32_is_an_error_with_its_place() {
 fn what_does_not_fit_on_the_device_is_refused_before_any_work() {
     // A layer of 1.6 x 10^9 weights.
     let ensemble = common::ensemble(&[("arch", "2-40000-40000")]);
-    let error = common::gpu(AdapterChoice::Best).memory_needed(&ensemble, Method::Exact).expect_err("too large");
+    let error = common::gpu(AdapterChoice::Best)
+        .memory_needed(&ensemble, Estimator::Count(Method::Exact))
+        .expect_err("too large");
     assert!(error.to_string().contains("MiB") && error.to_string().contains("--engine cpu"), "{error}");
 }

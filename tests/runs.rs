@@ -6,17 +6,18 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use linregions::engine::{Engine, Method, PathCounts, Precision, Provenance};
+use linregions::engine::{Engine, Estimator, Method, PathCounts, Precision, Provenance};
 use linregions::ensemble::Ensemble;
 use linregions::error::ErrorKind;
-use linregions::experiment::{DrawsFile, Observer, OutputFile, Plan, Progress, SummaryRow, estimate};
+use linregions::experiment::{DrawsFile, Observer, OutputFile, Plan, Progress, SummaryRow, allocate, estimate};
 use linregions::network::Network;
 use linregions::path::Path;
+use linregions::random::{QuantileTable, StandardLaw, Stream};
 use linregions::stats::Quantity;
 use linregions::trace::Trace;
 use linregions::{Error, Result};
 
-/// An engine that counts what a function says.
+/// An engine that counts what a function of draw and path says.
 struct Scripted<F> {
     boundaries: F,
     batches: Mutex<Vec<Range<u64>>>,
@@ -24,13 +25,13 @@ struct Scripted<F> {
     memory: u128,
 }
 
-impl<F: Fn(u64) -> u64> Scripted<F> {
+impl<F: Fn(u64, u64) -> u64> Scripted<F> {
     fn new(boundaries: F) -> Self {
         Self { boundaries, batches: Mutex::new(Vec::new()), fails_from: u64::MAX, memory: 0 }
     }
 }
 
-impl<F: Fn(u64) -> u64 + Send + Sync> Engine for Scripted<F> {
+impl<F: Fn(u64, u64) -> u64 + Send + Sync> Engine for Scripted<F> {
     fn provenance(&self) -> Provenance {
         Provenance {
             engine: "scripted".to_owned(),
@@ -40,7 +41,7 @@ impl<F: Fn(u64) -> u64 + Send + Sync> Engine for Scripted<F> {
         }
     }
 
-    fn memory_needed(&self, _: &Ensemble, _: Method) -> Result<u128> {
+    fn memory_needed(&self, _: &Ensemble, _: Estimator) -> Result<u128> {
         Ok(self.memory)
     }
 
@@ -55,11 +56,22 @@ impl<F: Fn(u64) -> u64 + Send + Sync> Engine for Scripted<F> {
         }
         let paths = |draw: u64| {
             (0..ensemble.paths_per_network).map(move |path_ix| {
-                let boundaries = (self.boundaries)(draw) + path_ix;
+                let boundaries = (self.boundaries)(draw, path_ix);
                 PathCounts { length: 2.0, crossings: vec![boundaries, 1, 0], boundaries, knots: Some(boundaries / 2) }
             })
         };
         Ok(networks.flat_map(paths).collect())
+    }
+
+    fn expect(
+        &self,
+        ensemble: &Ensemble,
+        _: usize,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>> {
+        let counts = self.count(ensemble, Method::Exact, networks, stop)?;
+        Ok(counts.into_iter().map(|counts| PathCounts { knots: None, ..counts }).collect())
     }
 
     fn count_given(&self, _: &Network, _: &[&Path], _: Method) -> Result<Vec<PathCounts>> {
@@ -103,7 +115,7 @@ fn never() -> AtomicBool {
 #[test]
 fn a_plain_run_draws_what_was_asked_for() {
     let plan = common::plan(&[("networks", "101")]);
-    let engine = Scripted::new(|draw| draw % 3);
+    let engine = Scripted::new(|draw, _| draw % 3);
     let result = estimate(&plan, &engine, &mut Recorder::default(), &never()).expect("a result");
     assert_eq!(result.moments.networks(), 101);
     // 34 zeros, 34 ones, 33 twos over 202 units of length.
@@ -118,7 +130,7 @@ fn a_plain_run_draws_what_was_asked_for() {
 #[test]
 fn a_target_stops_the_run_soon_after_it_is_reached() {
     let plan = common::plan(&[("target-error", "1%")]);
-    let engine = Scripted::new(|draw| 9 + 2 * (draw % 2));
+    let engine = Scripted::new(|draw, _| 9 + 2 * (draw % 2));
     let result = estimate(&plan, &engine, &mut Recorder::default(), &never()).expect("a result");
     let networks = result.moments.networks();
     assert!((101..=112).contains(&networks), "{networks}");
@@ -130,11 +142,11 @@ fn a_target_stops_the_run_soon_after_it_is_reached() {
 fn a_target_is_never_reached_with_fewer_than_30_networks() {
     // No variance at all: the target is reached at the first look.
     let plan = common::plan(&[("target-error", "50%")]);
-    let result = estimate(&plan, &Scripted::new(|_| 5), &mut Recorder::default(), &never()).expect("a result");
+    let result = estimate(&plan, &Scripted::new(|_, _| 5), &mut Recorder::default(), &never()).expect("a result");
     assert_eq!(result.moments.networks(), 30);
     // No crossing at all has no relative error: the limit ends the run.
     let plan = common::plan(&[("target-error", "50%"), ("networks", "500")]);
-    let result = estimate(&plan, &Scripted::new(|_| 0), &mut Recorder::default(), &never()).expect("a result");
+    let result = estimate(&plan, &Scripted::new(|_, _| 0), &mut Recorder::default(), &never()).expect("a result");
     assert_eq!(result.moments.networks(), 500);
     assert_eq!(result.moments.density(Quantity::Boundaries).expect("defined").mean, 0.0);
 }
@@ -143,7 +155,7 @@ fn a_target_is_never_reached_with_fewer_than_30_networks() {
 fn an_interrupted_run_keeps_what_it_has() {
     let plan = common::plan(&[("networks", "1000000000")]);
     let mut recorder = Recorder { stop_at: Some(50), ..Recorder::default() };
-    let result = estimate(&plan, &Scripted::new(|_| 4), &mut recorder, &STOP).expect("a result");
+    let result = estimate(&plan, &Scripted::new(|_, _| 4), &mut recorder, &STOP).expect("a result");
     assert!(result.interrupted);
     assert_eq!(result.moments.networks(), recorder.networks);
     assert_eq!(result.moments.density(Quantity::Boundaries).expect("defined").mean, 2.0);
@@ -154,7 +166,7 @@ fn an_engine_failure_ends_the_run_with_its_rows_on_disk() {
     let directory = tempfile::tempdir().expect("a directory");
     let target = directory.path().join("draws.csv");
     let plan = common::plan(&[("networks", "1000000")]);
-    let engine = Scripted { fails_from: 20, ..Scripted::new(|draw| draw) };
+    let engine = Scripted { fails_from: 20, ..Scripted::new(|draw, _| draw) };
     let draws = DrawsFile::new(OutputFile::create(&target).expect("writable"), &plan).expect("written");
     let mut recorder = Recorder { draws: Some(draws), ..Recorder::default() };
     let error = estimate(&plan, &engine, &mut recorder, &never()).expect_err("the scripted failure");
@@ -168,7 +180,7 @@ fn an_engine_failure_ends_the_run_with_its_rows_on_disk() {
 #[test]
 fn what_does_not_fit_is_refused_with_its_size() {
     let plan = common::plan(&[]);
-    let engine = Scripted { memory: 1 << 60, ..Scripted::new(|_| 0) };
+    let engine = Scripted { memory: 1 << 60, ..Scripted::new(|_, _| 0) };
     let error = estimate(&plan, &engine, &mut Recorder::default(), &never()).expect_err("too large");
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().contains("1073741824.0 GiB"), "{error}");
@@ -179,7 +191,7 @@ fn what_does_not_fit_is_refused_with_its_size() {
 fn a_violated_bound_is_found_and_a_kept_one_is_not() {
     let run = |networks: &str, boundaries: u64| {
         let plan = common::plan(&[("networks", networks)]);
-        let engine = Scripted::new(move |draw| boundaries + draw % 2);
+        let engine = Scripted::new(move |draw, _| boundaries + draw % 2);
         estimate(&plan, &engine, &mut Recorder::default(), &never()).expect("a result").violations(5.0)
     };
     let violated = run("100", 1300);
@@ -191,7 +203,7 @@ fn a_violated_bound_is_found_and_a_kept_one_is_not() {
 #[test]
 fn rows_are_those_of_the_file_format() {
     let plan: Plan = common::plan(&[("networks", "40"), ("paths-per-network", "2"), ("arch", "2-5x3")]);
-    let engine = Scripted::new(|draw| 10 + draw % 2);
+    let engine = Scripted::new(|draw, path_ix| 10 + draw % 2 + path_ix);
     let mut recorder = Recorder { more_paths: 1, ..Recorder::default() };
     let result = estimate(&plan, &engine, &mut recorder, &never()).expect("a result");
     let rows = SummaryRow::of_estimate(&plan, &engine.provenance(), &result);
@@ -201,7 +213,7 @@ fn rows_are_those_of_the_file_format() {
     let expected = "architecture,activation,input_dim,depth,units,weights,bias,path,length,method,grid_points,quantity,\
                     layer,networks,paths_per_network,mean_density,std_error,ci_low,ci_high,confidence,between_network_std,\
                     within_network_std,density_upper_bound,bound_ratio,infinite_width_density,engine,adapter,driver,\
-                    precision,seed,version,plan_digest,wall_seconds,start";
+                    precision,seed,version,plan_digest,wall_seconds,start,points_per_path";
     assert_eq!(csv.headers().expect("a header").iter().collect::<Vec<_>>().join(","), expected);
     let records: Vec<csv::StringRecord> = csv.records().collect::<csv::Result<_>>().expect("rows");
     let quantities: Vec<String> = records.iter().map(|r| format!("{} {}", &r[11], &r[12])).collect();
@@ -243,4 +255,55 @@ fn digests_tell_plans_apart_by_their_draws_alone() {
     ] {
         assert_ne!(base, digest(&[change]), "{change:?}");
     }
+}
+
+/// Paths that a pilot chooses where networks and paths differ by so many standard deviations of their own.
+fn allocated(changes: &[(&str, &str)], between: f64, within: f64) -> (u64, u64) {
+    let mut plan = common::plan(&[changes, &[("paths-per-network", "auto")]].concat());
+    let normal = QuantileTable::new(StandardLaw::Normal).expect("a law");
+    let engine = Scripted::new(|draw, path_ix| {
+        let value = |tensor, element| f64::from(normal.element(&Stream::new(1, draw, tensor), element, 1.0));
+        (1e6 + 1e4 * (between * value(0, 0) + within * value(1, path_ix))) as u64
+    });
+    let allocation = allocate(&mut plan, &engine, &never()).expect("a pilot").expect("a choice");
+    assert_eq!(plan.ensemble.paths_per_network, allocation.paths_per_network);
+    // None of the pilot's networks is one of the estimate's.
+    let batches = engine.batches.lock().expect("no panic");
+    assert!(batches.iter().all(|batch| batch.start >= 1 << 63), "{batches:?}");
+    (allocation.paths_per_network, allocation.expected.expect("a pilot").0)
+}
+
+/// The classical optimum is the root of (cost of a network / cost of a path x variance between paths / variance between networks):
+/// nothing to gain from paths without variance between them or that cost as much as networks; the more the larger it is.
+#[test]
+fn pilots_choose_paths_by_variance_and_cost() {
+    let networks = [("networks", "100000")];
+    let wide = [("arch", "500-500x3"), ("networks", "100000"), ("method", "rice")];
+    assert_eq!(allocated(&networks, 1.0, 0.0).0, 1);
+    let few = allocated(&wide, 1.0, 1.0).0;
+    let more = allocated(&wide, 1.0, 10.0).0;
+    let many = allocated(&wide, 0.01, 10.0).0;
+    assert!(few <= 16 && few < more && more < many, "{few} {more} {many}");
+    // The first guess at what counting costs has to be replaced by what the pilot counts: a million crossings make a path expensive.
+    assert_eq!(allocated(&[("arch", "2-500x3"), ("networks", "100000")], 1.0, 1.0).0, 1);
+}
+
+/// Networks differ by 1 %, so a target of 0.01 % takes 10,000 of them: the variance is known from 256, to 9 %.
+#[test]
+fn pilots_know_how_many_networks_a_target_takes() {
+    let (_, networks) = allocated(&[("target-error", "0.01%")], 1.0, 0.0);
+    assert!((7000..14_000).contains(&networks), "{networks}");
+    assert_eq!(allocated(&[("target-error", "5%")], 1.0, 0.0).1, 30);
+    assert_eq!(allocated(&[("networks", "77")], 1.0, 0.0).1, 77);
+}
+
+#[test]
+fn pilots_that_are_stopped_choose_nothing() {
+    let mut plan = common::plan(&[("method", "rice")]);
+    let stopped = AtomicBool::new(true);
+    assert_eq!(allocate(&mut plan, &Scripted::new(|_, _| 4), &stopped).expect("no error"), None);
+    assert_eq!(plan.ensemble.paths_per_network, 1);
+    // Nothing is open.
+    let mut plan = common::plan(&[]);
+    assert_eq!(allocate(&mut plan, &Scripted::new(|_, _| 4), &never()).expect("no error"), None);
 }

@@ -54,12 +54,6 @@ fn result(path: u32, what: u32) -> u32 {
     return path * (CROSSINGS + step.n_layers) + what;
 }
 
-// Whether a value is a number of at most a quarter of the largest, so that differences are finite. By its bits: comparisons with NaN
-// are not reliable.
-fn in_range(z: f32) -> bool {
-    return (bitcast<u32>(z) & 0x7fffffffu) < 0x7e7fffffu;
-}
-
 fn straddles(a: f32, b: f32, tau: f32) -> bool {
     return (a < tau && tau < b) || (b < tau && tau < a);
 }

@@ -24,6 +24,10 @@ struct Step {
     n_sides: u32,
     // Whether the rows after insertion are needed themselves, not only their flags.
     keeps_rows: u32,
+    // 1 where rows come in pairs, the values at a point of a path and their derivatives along it; else 0.
+    pairs: u32,
+    // Invocations that work on one such point: a power of two.
+    lanes: u32,
 }
 
 @group(0) @binding(0) var<uniform> step: Step;

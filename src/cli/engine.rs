@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use crate::engine::cpu::CpuEngine;
 #[cfg(feature = "gpu")]
 use crate::engine::gpu::{AdapterChoice, GpuEngine, adapters, automatic};
-use crate::engine::{Engine, Precision};
+use crate::engine::{Engine, Estimator, Precision};
 use crate::error::{Error, Result};
 
 #[derive(Clone, Debug, Args)]
@@ -53,6 +53,17 @@ impl EngineFlags {
             true => self.gpu(),
             false if self.engine == EngineChoice::Auto && !self.asks_for_f64() => self.automatic(quiet),
             false => self.cpu(),
+        }
+    }
+
+    /// The engine for an estimator: `auto` takes the processor for expected crossings, which are done before a GPU has started.
+    ///
+    /// # Errors
+    /// Those of [`EngineFlags::build`].
+    pub(super) fn build_for(&self, estimator: Estimator, quiet: bool) -> Result<Box<dyn Engine>> {
+        match estimator {
+            Estimator::Rice { .. } if self.engine == EngineChoice::Auto && !self.asks_for_gpu()? => self.cpu(),
+            _ => self.build(quiet),
         }
     }
 

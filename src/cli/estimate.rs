@@ -9,10 +9,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::engine::EngineFlags;
-use super::{Format, complain, interrupted, print, table};
+use super::{Format, compare, complain, interrupted, print, table};
 use crate::engine::PathCounts;
 use crate::error::{Error, Result};
-use crate::experiment::{DrawsFile, EnsembleFlags, Observer, OutputFile, Plan, Progress, SummaryRow, estimate};
+use crate::experiment::{
+    DrawsFile, EnsembleFlags, Observer, OutputFile, Plan, Progress, SummaryRow, allocate, estimate,
+};
 
 /// Standard errors above its bound at which an estimate contradicts the theorem.
 const CONTRADICTION: f64 = 5.0;
@@ -23,31 +25,38 @@ const CONTRADICTION: f64 = 5.0;
 )]
 pub(super) struct EstimateArgs {
     #[command(flatten)]
-    ensemble: EnsembleFlags,
+    pub(super) ensemble: EnsembleFlags,
 
     #[command(flatten)]
-    engine: EngineFlags,
+    pub(super) engine: EngineFlags,
 
     /// Write the summary to this file: one row per quantity and layer
     #[arg(long, value_name = "FILE")]
-    csv: Option<PathBuf>,
+    pub(super) csv: Option<PathBuf>,
 
     /// Write the counts of every path to this file
     #[arg(long, value_name = "FILE")]
     draws: Option<PathBuf>,
 
+    /// Run every method to the same target error (1% if none is given) and print densities, errors and times side by side
+    #[arg(long, conflicts_with_all = ["method", "draws"])]
+    compare: bool,
+
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    pub(super) format: Format,
 
     /// No progress bar and no warnings
     #[arg(long)]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
-    let plan = Plan::from_flags(&args.ensemble)?;
-    let engine = args.engine.build(args.quiet)?;
+    if args.compare {
+        return compare::run(args, stop);
+    }
+    let mut plan = Plan::from_flags(&args.ensemble)?;
+    let engine = args.engine.build_for(plan.estimator, args.quiet)?;
     // Before any output is opened and any path is drawn.
     plan.check_memory(engine.as_ref())?;
     let summary = args.csv.as_deref().map(OutputFile::create).transpose()?;
@@ -55,14 +64,17 @@ pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
     if summary.as_ref().zip(draws.as_ref()).is_some_and(|(summary, draws)| summary.conflicts_with(draws)) {
         return Err(Error::usage("--csv and --draws name the same file: give two"));
     }
+    let allocation = allocate(&mut plan, engine.as_ref(), stop)?;
     let draws = draws.map(|file| DrawsFile::new(file, &plan)).transpose()?;
     let provenance = engine.provenance();
     if !args.quiet {
         plan.warnings(provenance.precision).iter().for_each(|warning| complain(format_args!("warning: {warning}")));
+        allocation.iter().for_each(|allocation| complain(format_args!("{allocation}")));
     }
     let mut output = Output { draws, bar: progress_bar(args.quiet) };
 
-    let estimate = estimate(&plan, engine.as_ref(), &mut output, stop)?;
+    let mut estimate = estimate(&plan, engine.as_ref(), &mut output, stop)?;
+    estimate.wall_seconds += allocation.map_or(0.0, |allocation| allocation.pilot_seconds);
 
     output.bar.finish_and_clear();
     if estimate.interrupted && estimate.moments.networks() == 0 {
@@ -70,10 +82,7 @@ pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
     }
     output.draws.map(DrawsFile::finish).transpose()?;
     let rows = SummaryRow::of_estimate(&plan, &provenance, &estimate);
-    if let Some(mut file) = summary {
-        SummaryRow::write_csv(&rows, &mut file).map_err(|e| Error::failed(e.to_string()).at(file.name().display()))?;
-        file.finish()?;
-    }
+    summary.map(|file| write_summary(file, &rows)).transpose()?;
     print(|out| match args.format {
         Format::Table => table::estimate(out, &plan, &estimate, &rows),
         Format::Csv => SummaryRow::write_csv(&rows, out),
@@ -99,10 +108,23 @@ pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
     Ok(())
 }
 
+/// Writes the summary file.
+pub(super) fn write_summary(mut file: OutputFile, rows: &[SummaryRow]) -> Result<()> {
+    SummaryRow::write_csv(rows, &mut file).map_err(|e| Error::failed(e.to_string()).at(file.name().display()))?;
+    file.finish()
+}
+
 /// Where a run's results go as they come.
-struct Output {
+pub(super) struct Output {
     draws: Option<DrawsFile>,
     bar: ProgressBar,
+}
+
+impl Output {
+    /// Progress alone.
+    pub(super) fn progress_only(quiet: bool) -> Self {
+        Self { draws: None, bar: progress_bar(quiet) }
+    }
 }
 
 impl Observer for Output {

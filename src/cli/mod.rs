@@ -1,6 +1,7 @@
 //! The command line: flags, terminal output and exit codes.
 
 mod bounds;
+mod compare;
 #[cfg(feature = "gpu")]
 mod devices;
 mod engine;

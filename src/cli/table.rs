@@ -67,9 +67,10 @@ pub(super) fn estimate(out: &mut dyn Write, plan: &Plan, estimate: &Estimate, ro
         Some(adapter) => format!("gpu ({adapter})"),
         None => row.engine.clone(),
     };
+    let points = row.points_per_path.map_or(String::new(), |n| format!(" x {n} points"));
     writeln!(
         out,
-        "{}{grid}, {} networks x {} paths, seed {}, {} {}, {:.2} s\n",
+        "{}{grid}, {} networks x {} paths{points}, seed {}, {} {}, {:.2} s\n",
         row.method, row.networks, row.paths_per_network, row.seed, engine, row.precision, estimate.wall_seconds
     )?;
     let confidence = format!("{} % interval", row.confidence * 100.0);

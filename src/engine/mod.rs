@@ -26,6 +26,30 @@ pub enum Method {
     },
 }
 
+/// How an ensemble's density is estimated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Estimator {
+    /// From counts.
+    Count(Method),
+    /// From expected crossings, see [`rice`](crate::rice).
+    Rice {
+        /// Points per path at which rates are evaluated.
+        points: usize,
+    },
+}
+
+impl Estimator {
+    /// What 1 in the numbers of [`PathCounts`] stands for: 1 where crossings are counted; a power of two below 1e-9 of a
+    /// typical length where they are expected ones, so that sums of these are exact, too.
+    pub fn unit(self, ensemble: &Ensemble) -> f64 {
+        match self {
+            Self::Count(_) => 1.0,
+            Self::Rice { .. } => (ensemble.path.typical_length().clamp(1e-200, 1.0).log2().ceil() - 30.0).exp2(),
+        }
+    }
+}
+
 /// The floating-point type an engine computes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
@@ -35,14 +59,16 @@ pub enum Precision {
     F64,
 }
 
-/// The counts of one path of one network.
+/// The counts of one path of one network, in units of [`Estimator::unit`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct PathCounts {
     /// Arc length of the path.
     pub length: f64,
-    /// Crossings of each hidden layer. Sampled: units that changed piece between neighbouring grid points (flips).
+    /// Crossings of each hidden layer. Sampled: units that changed piece between neighbouring grid points (flips). Rice: expected
+    /// crossings.
     pub crossings: Vec<u64>,
-    /// Points at which the pattern changes. Sampled: intervals between grid points in which it changed.
+    /// Points at which the pattern changes. Sampled: intervals between grid points in which it changed. Rice: the expected
+    /// crossings of all layers, which are at different points with probability 1.
     pub boundaries: u64,
     /// Boundaries at which the output changes slope; `None` where the method cannot tell.
     pub knots: Option<u64>,
@@ -66,11 +92,11 @@ pub trait Engine: Send + Sync {
     /// What to write beside its results.
     fn provenance(&self) -> Provenance;
 
-    /// The bytes of the host's memory that counting needs at its peak, besides what it returns.
+    /// The bytes of the host's memory that an estimate needs at its peak, besides what it returns.
     ///
     /// # Errors
-    /// What the engine cannot count at all, with the size that is too large.
-    fn memory_needed(&self, ensemble: &Ensemble, method: Method) -> Result<u128>;
+    /// What the engine cannot do at all, with the size that is too large.
+    fn memory_needed(&self, ensemble: &Ensemble, estimator: Estimator) -> Result<u128>;
 
     /// Networks that it takes at least to keep it busy.
     fn networks_at_once(&self) -> u64;
@@ -87,6 +113,36 @@ pub trait Engine: Send + Sync {
         networks: Range<u64>,
         stop: &AtomicBool,
     ) -> Result<Vec<PathCounts>>;
+
+    /// The expected crossings of draws `networks` of an ensemble that [`rice::check`](crate::rice::check) admits, from rates at so many
+    /// `points` on every path; otherwise like [`Engine::count`].
+    ///
+    /// # Errors
+    /// Names the draw and layer at which a computation failed.
+    fn expect(
+        &self,
+        ensemble: &Ensemble,
+        points: usize,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>>;
+
+    /// What an estimator needs to know of draws `networks`: [`Engine::count`] or [`Engine::expect`].
+    ///
+    /// # Errors
+    /// Names the draw and layer at which a computation failed.
+    fn observe(
+        &self,
+        ensemble: &Ensemble,
+        estimator: Estimator,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>> {
+        match estimator {
+            Estimator::Count(method) => self.count(ensemble, method, networks, stop),
+            Estimator::Rice { points } => self.expect(ensemble, points, networks, stop),
+        }
+    }
 
     /// Counts on one given network. Knots are left open: zero weights and cancellations can hide a kink, see
     /// [`Engine::trace`].

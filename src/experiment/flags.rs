@@ -1,5 +1,27 @@
 //! The ensemble as the user writes it, before any of it is checked.
 
+use std::str::FromStr;
+
+/// A number, or what is best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// What takes the least time, found by a pilot.
+    Auto,
+    /// This many.
+    Number(u64),
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            _ => text.parse().map(Self::Number).map_err(|_| "give a whole number, or auto".to_owned()),
+        }
+    }
+}
+
 /// The flags that describe an ensemble; [`Plan`](super::Plan) is their checked form.
 #[derive(Clone, Debug, clap::Args)]
 pub struct EnsembleFlags {
@@ -41,21 +63,26 @@ pub struct EnsembleFlags {
     #[arg(long, allow_negative_numbers = true)]
     pub networks: Option<u64>,
 
-    /// Paths of each network
-    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
-    pub paths_per_network: u64,
+    /// Paths of each network; auto chooses what reaches a given error soonest [default: 1, or auto with --method rice]
+    #[arg(long, value_name = "N|auto", allow_negative_numbers = true)]
+    pub paths_per_network: Option<Choice>,
 
     /// Stop when the relative standard error of the density is below this: 1% or 0.01
     #[arg(long, value_name = "ERROR")]
     pub target_error: Option<String>,
 
-    /// How crossings are counted: exact, or sampled on a grid (a lower bound)
+    /// exact counts crossings, sampled counts changes on a grid (a lower bound), rice integrates expected crossings
+    /// instead of counting (unbiased, much faster, no knots)
     #[arg(long, default_value = "exact")]
     pub method: String,
 
     /// Grid points per path of the sampled method
     #[arg(long, default_value_t = 1024, allow_negative_numbers = true)]
     pub grid: usize,
+
+    /// Points per path of the rice method [default: auto]
+    #[arg(long, value_name = "N|auto", allow_negative_numbers = true)]
+    pub points: Option<Choice>,
 
     /// Seed of all random numbers
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]

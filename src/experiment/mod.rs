@@ -1,13 +1,16 @@
-//! Running ensembles: what is to be done ([`Plan`], from raw [`EnsembleFlags`]), doing it ([`estimate`]) and the files
-//! that come of it.
+//! Running ensembles: what is to be done ([`Plan`], from raw [`EnsembleFlags`]), choosing how much of it to put on each network
+//! ([`allocate`]), doing it ([`estimate`]) and the files that come of it.
 
+mod allocation;
+mod cost;
 mod flags;
 mod output;
 mod plan;
 mod record;
 mod run;
 
-pub use flags::EnsembleFlags;
+pub use allocation::{Allocation, allocate};
+pub use flags::{Choice, EnsembleFlags};
 pub use output::OutputFile;
 pub use plan::Plan;
 pub use record::{DrawsFile, SummaryRow};

@@ -2,30 +2,46 @@
 
 use sha2::{Digest, Sha256};
 
-use super::EnsembleFlags;
-use crate::engine::{Engine, Method, Precision};
+use super::{Choice, EnsembleFlags};
+use crate::engine::{Engine, Estimator, Method, Precision};
 use crate::ensemble::Ensemble;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::network::{Activation, Architecture, RandomNetwork};
 use crate::path::{PathLaw, RandomPath, StartLaw};
 use crate::random::Stream;
+use crate::rice;
 use crate::stats::Quantity;
+use crate::theory::infinite_width::pre_activation_stds;
 
 /// Beyond this, neighbouring grid points are the same to rounding and a path takes minutes.
 const MAX_GRID: usize = 1_000_000_000;
 
-/// What to estimate: an ensemble, how to count, and when to stop.
+/// Points per path: more than a polyline can need.
+const MAX_POINTS: u64 = 1 << 20;
+
+/// What to estimate: an ensemble, how, and when to stop.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The law of a draw.
     pub ensemble: Ensemble,
-    /// How to count.
-    pub method: Method,
+    /// How to estimate.
+    pub estimator: Estimator,
+    /// What [`allocate`](super::allocate) is to choose; the numbers above are 1 until then.
+    pub open: Open,
     /// The most networks to draw.
     pub networks: u64,
     /// The relative standard error of the density at which to stop earlier.
     pub target_error: Option<f64>,
+}
+
+/// What is left to choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    /// Paths per network.
+    pub paths: bool,
+    /// Points per path.
+    pub points: bool,
 }
 
 impl Plan {
@@ -39,27 +55,39 @@ impl Plan {
         }
         let activation: Activation = parse("--activation", &flags.activation)?;
         let architecture = Architecture::parse(&flags.arch, activation, flags.outputs).map_err(|e| e.at("--arch"))?;
-        let method = match flags.method.as_str() {
-            "exact" => Method::Exact,
-            "sampled" if (2..=MAX_GRID).contains(&flags.grid) => Method::Sampled { grid: flags.grid },
+        let (estimator, default_paths) = match flags.method.as_str() {
+            "exact" => (Estimator::Count(Method::Exact), Choice::Number(1)),
+            "sampled" if (2..=MAX_GRID).contains(&flags.grid) => {
+                (Estimator::Count(Method::Sampled { grid: flags.grid }), Choice::Number(1))
+            }
             "sampled" => return Err(Error::usage(format!("--grid {}: give 2 to {MAX_GRID} points", flags.grid))),
-            other => return Err(Error::usage(format!("--method {other}: use exact or sampled"))),
+            "rice" => {
+                (Estimator::Rice { points: number(flags.points, "--points", MAX_POINTS)? as usize }, Choice::Auto)
+            }
+            other => return Err(Error::usage(format!("--method {other}: use exact, sampled or rice"))),
+        };
+        if flags.points.is_some() && !matches!(estimator, Estimator::Rice { .. }) {
+            return Err(Error::usage("--points is about --method rice: leave it out"));
+        }
+        let paths = flags.paths_per_network.unwrap_or(default_paths);
+        let paths_per_network = number(Some(paths), "--paths-per-network", u64::MAX)?;
+        let open = Open {
+            paths: paths == Choice::Auto,
+            points: matches!((estimator, flags.points), (Estimator::Rice { .. }, None | Some(Choice::Auto))),
         };
         let target_error = flags.target_error.as_deref().map(parse_target).transpose()?;
         let networks = flags.networks.unwrap_or(if target_error.is_some() { u64::MAX } else { 1000 });
-        for (flag, value) in [("--networks", networks), ("--paths-per-network", flags.paths_per_network)] {
-            if value == 0 {
-                return Err(Error::usage(format!("{flag} 0: give at least 1")));
-            }
+        if networks == 0 {
+            return Err(Error::usage("--networks 0: give at least 1"));
         }
         let dim = architecture.input_dim();
         let start: StartLaw = parse("--start", &flags.start)?;
         let path = PathLaw::from_flags(&flags.path, start, flags.length, dim)?;
         let path = RandomPath::new(path, dim, flags.seed)?;
-        if path.n_coordinates() * u128::from(flags.paths_per_network) > u128::from(Stream::LEN) {
+        if path.n_coordinates() * u128::from(paths_per_network) > u128::from(Stream::LEN) {
             return Err(Error::usage(format!(
                 "--path {} with --paths-per-network {}: a network's paths may have 2^34 coordinates together",
-                flags.path, flags.paths_per_network
+                flags.path, paths_per_network
             )));
         }
         let network = RandomNetwork::new(
@@ -69,16 +97,19 @@ impl Plan {
             flags.seed,
         )
         .map_err(|e| e.at("--weights"))?;
-        let ensemble = Ensemble { network, path, paths_per_network: flags.paths_per_network };
-        Ok(Self { ensemble, method, networks, target_error })
+        if let Estimator::Rice { .. } = estimator {
+            rice::check(&network, &path)?;
+        }
+        let ensemble = Ensemble { network, path, paths_per_network };
+        Ok(Self { ensemble, estimator, open, networks, target_error })
     }
 
     /// The quantity that is reported first and that `target_error` is about: boundaries where they are located; the
     /// sampled method misses coincident ones, so there the flips.
     pub fn headline(&self) -> Quantity {
-        match self.method {
-            Method::Exact => Quantity::Boundaries,
-            Method::Sampled { .. } => Quantity::Crossings,
+        match self.estimator {
+            Estimator::Count(Method::Exact) | Estimator::Rice { .. } => Quantity::Boundaries,
+            Estimator::Count(Method::Sampled { .. }) => Quantity::Crossings,
         }
     }
 
@@ -89,13 +120,16 @@ impl Plan {
         let network = &self.ensemble.network;
         let architecture = network.architecture();
         let path = self.ensemble.path.law();
+        let estimator = match self.estimator {
+            Estimator::Count(method) => format!("{method:?}"),
+            rice @ Estimator::Rice { .. } => format!("{rice:?}"),
+        };
         hash.update(format!(
-            "{architecture}|{}|{:?}|{}|{}|{:?}|{}|{}|",
+            "{architecture}|{}|{:?}|{}|{}|{estimator}|{}|{}|",
             architecture.outputs(),
             architecture.activation().pieces(),
             network.weights(),
             network.bias(),
-            self.method,
             self.ensemble.paths_per_network,
             network.seed()
         ));
@@ -125,22 +159,18 @@ impl Plan {
     pub fn check_memory(&self, engine: &dyn Engine) -> Result<()> {
         let counts = 64 + 8 * self.ensemble.network.architecture().depth() as u128;
         let results = counts * u128::from(self.ensemble.paths_per_network) * u128::from(engine.networks_at_once());
-        let needed = engine.memory_needed(&self.ensemble, self.method)? + results;
+        let needed = engine.memory_needed(&self.ensemble, self.estimator)? + results;
         let what = format!("--arch {}", self.ensemble.network.architecture());
         memory::check(&what, needed, "use narrower layers, fewer paths per network or fewer --threads")
     }
 
-    /// The typical size of each layer's pre-activations at this distance from the origin, by their variance.
-    fn pre_activation_scales(&self, distance: f64) -> Vec<f64> {
-        let network = &self.ensemble.network;
-        let mut inputs_square = distance * distance;
-        let scale = |layer: &crate::network::Layer| {
-            let affine = layer.affine;
-            let variance = network.weights().variance(affine) * inputs_square + network.bias().std(affine).powi(2);
-            inputs_square = layer.activation.mean_square_slope() * variance * affine.units() as f64;
-            variance.sqrt()
-        };
-        network.architecture().layers().iter().map(scale).collect()
+    /// Whether the estimator gives the density of a quantity as far as it counts: the Rice estimator does not know of crossings without
+    /// a rate, where biases are zero.
+    pub fn knows(&self, quantity: Quantity) -> bool {
+        match self.estimator {
+            Estimator::Count(_) => true,
+            Estimator::Rice { .. } => rice::knows(&self.ensemble.network, quantity),
+        }
     }
 
     /// What a careful user should know before the run.
@@ -156,8 +186,7 @@ impl Plan {
             Precision::F64 => (f64::EPSILON, ""),
         };
         let widest = self.ensemble.network.architecture().affine_maps().map(|a| a.inputs()).max().unwrap_or(1);
-        let norm = |v: usize| path.vertex(v).iter().map(|x| x * x).sum::<f64>().sqrt();
-        let reach = (0..path.n_vertices()).map(norm).fold(0.0, f64::max);
+        let reach = path.reach();
         let finest = 4.0 * epsilon * (widest as f64).sqrt() * reach;
         let length = path.length();
         if length > 0.0 && length < 64.0 * finest {
@@ -166,7 +195,7 @@ impl Plan {
                  use longer paths{remedy}"
             ));
         }
-        if let Method::Sampled { grid } = self.method
+        if let Estimator::Count(Method::Sampled { grid }) = self.estimator
             && length > 0.0
             && length / ((grid - 1) as f64) < finest
         {
@@ -181,7 +210,10 @@ impl Plan {
             Precision::F32 => 1e-17,
             Precision::F64 => 1e-150,
         };
-        let scales = self.pre_activation_scales(reach);
+        let scales = pre_activation_stds(&self.ensemble.network, reach);
+        if let Estimator::Rice { .. } = self.estimator {
+            warnings.extend(rice::warnings(&self.ensemble.network, &scales));
+        }
         if let Some(layer) = scales.iter().position(|&scale| scale > 0.0 && scale < smallest) {
             warnings.push(format!(
                 "pre-activations of layer {} are about {:.0e}: products of such numbers vanish, use larger weights or biases{remedy}",
@@ -197,6 +229,16 @@ impl Plan {
             ));
         }
         warnings
+    }
+}
+
+/// A number of at least 1 and at most `most`; 1 where it is to be chosen.
+fn number(choice: Option<Choice>, flag: &str, most: u64) -> Result<u64> {
+    match choice {
+        None | Some(Choice::Auto) => Ok(1),
+        Some(Choice::Number(n)) if (1..=most).contains(&n) => Ok(n),
+        Some(Choice::Number(0)) => Err(Error::usage(format!("{flag} 0: give at least 1"))),
+        Some(Choice::Number(n)) => Err(Error::usage(format!("{flag} {n}: give at most {most}"))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::{Estimate, OutputFile, Plan};
-use crate::engine::{Method, PathCounts, Precision, Provenance};
+use crate::engine::{Estimator, Method, PathCounts, Precision, Provenance};
 use crate::error::{Error, Result};
 use crate::files::csv_write_error;
 use crate::stats::{CONFIDENCE, Quantity};
@@ -50,6 +50,8 @@ pub struct SummaryRow {
     pub wall_seconds: Option<f64>,
     /// Law of start points and anchors, where the path law has one.
     pub start: Option<String>,
+    /// Points per path of the Rice estimator.
+    pub points_per_path: Option<usize>,
 }
 
 impl SummaryRow {
@@ -64,7 +66,7 @@ impl SummaryRow {
     fn of_quantity(plan: &Plan, provenance: &Provenance, estimate: &Estimate, quantity: Quantity) -> Self {
         let network = &plan.ensemble.network;
         let architecture = network.architecture();
-        let density = estimate.moments.density(quantity);
+        let density = estimate.moments.density(quantity).filter(|_| plan.knows(quantity));
         let bound = estimate.theory.bound(quantity);
         let named = |name: &str| (!name.is_empty()).then(|| name.to_owned());
         Self {
@@ -77,13 +79,15 @@ impl SummaryRow {
             bias: network.bias().to_string(),
             path: plan.ensemble.path.law().to_string(),
             length: estimate.moments.mean_length(),
-            method: match plan.method {
-                Method::Exact => "exact".to_owned(),
-                Method::Sampled { .. } => "sampled".to_owned(),
-            },
-            grid_points: match plan.method {
-                Method::Exact => None,
-                Method::Sampled { grid } => Some(grid),
+            method: match plan.estimator {
+                Estimator::Count(Method::Exact) => "exact",
+                Estimator::Count(Method::Sampled { .. }) => "sampled",
+                Estimator::Rice { .. } => "rice",
+            }
+            .to_owned(),
+            grid_points: match plan.estimator {
+                Estimator::Count(Method::Sampled { grid }) => Some(grid),
+                _ => None,
             },
             quantity: quantity.name().to_owned(),
             layer: quantity.layer(),
@@ -111,6 +115,10 @@ impl SummaryRow {
             plan_digest: plan.digest(),
             wall_seconds: Some(estimate.wall_seconds),
             start: plan.ensemble.path.law().start().map(|start| start.to_string()),
+            points_per_path: match plan.estimator {
+                Estimator::Rice { points } => Some(points),
+                Estimator::Count(_) => None,
+            },
         }
     }
 
@@ -142,6 +150,10 @@ pub struct DrawsFile {
     csv: csv::Writer<OutputFile>,
     plan_digest: String,
     paths_per_network: u64,
+    /// The unit of expected counts.
+    unit: Option<f64>,
+    /// Whether the crossings of layers after the first are known.
+    knows_crossings: bool,
 }
 
 impl DrawsFile {
@@ -156,7 +168,9 @@ impl DrawsFile {
         let header =
             fixed.iter().map(|&name| name.to_owned()).chain((1..=depth).map(|l| format!("crossings_layer_{l}")));
         let written = csv.write_record(header);
-        let draws = Self { csv, plan_digest: plan.digest(), paths_per_network: plan.ensemble.paths_per_network };
+        let unit = matches!(plan.estimator, Estimator::Rice { .. }).then(|| plan.estimator.unit(&plan.ensemble));
+        let (paths_per_network, knows_crossings) = (plan.ensemble.paths_per_network, plan.knows(Quantity::Crossings));
+        let draws = Self { csv, plan_digest: plan.digest(), paths_per_network, unit, knows_crossings };
         written.map_err(|e| draws.failed(csv_write_error(e)))?;
         Ok(draws)
     }
@@ -166,6 +180,9 @@ impl DrawsFile {
     /// # Errors
     /// A full disk; the rows before remain.
     pub fn write(&mut self, first_network: u64, counts: &[PathCounts]) -> Result<()> {
+        // Exact: expected counts have fewer digits than f64.
+        let (unit, knows_crossings) = (self.unit, self.knows_crossings);
+        let text = |count: u128| unit.map_or(count.to_string(), |unit| (count as f64 * unit).to_string());
         let per_network = usize::try_from(self.paths_per_network).expect("these paths were counted");
         for (network_ix, paths) in counts.chunks(per_network).enumerate() {
             for (path_ix, path) in paths.iter().enumerate() {
@@ -176,11 +193,13 @@ impl DrawsFile {
                     (first_network + network_ix as u64).to_string(),
                     path_ix.to_string(),
                     path.length.to_string(),
-                    crossings.to_string(),
-                    path.boundaries.to_string(),
+                    if knows_crossings { text(crossings) } else { String::new() },
+                    text(path.boundaries.into()),
                     path.knots.map_or(String::new(), |k| k.to_string()),
                 ];
-                row.extend(path.crossings.iter().map(u64::to_string));
+                let known = path.crossings.iter().take(if knows_crossings { path.crossings.len() } else { 1 });
+                row.extend(known.map(|&count| text(count.into())));
+                row.resize(8 + path.crossings.len(), String::new());
                 self.csv.write_record(&row).map_err(|e| self.failed(csv_write_error(e)))?;
             }
         }

@@ -12,6 +12,9 @@ use crate::theory::{density, infinite_width};
 /// How long a batch should take: between two looks at Ctrl-C and two updates of the progress bar.
 const BATCH: Duration = Duration::from_millis(200);
 
+/// Paths of a batch, so that its results take little memory.
+const BATCH_PATHS: u64 = 1 << 16;
+
 /// Networks without any crossing after which a target error is given up.
 const MAX_WITHOUT_CROSSING: u64 = 100_000;
 
@@ -116,11 +119,22 @@ pub trait Observer {
 pub fn estimate(plan: &Plan, engine: &dyn Engine, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Estimate> {
     let start = Instant::now();
     plan.check_memory(engine)?;
-    let theory = Theory::of_plan(plan)?;
-    let architecture = plan.ensemble.network.architecture();
+    // Theory takes milliseconds on one core, which is long beside a short run.
+    let (theory, run) = std::thread::scope(|scope| {
+        let theory = scope.spawn(|| Theory::of_plan(plan));
+        let run = draw(plan, engine, observer, stop);
+        (theory.join().expect("closed forms do not panic"), run)
+    });
+    let ((moments, interrupted), theory) = (run?, theory?);
+    let relative_error = moments.density(plan.headline()).and_then(|d| d.relative_error());
+    let missed_target = plan.target_error.filter(|target| relative_error.is_none_or(|error| error > *target));
+    Ok(Estimate { moments, theory, interrupted, missed_target, wall_seconds: start.elapsed().as_secs_f64() })
+}
+
+/// Draws until there are enough networks; their moments, and whether the user stopped before.
+fn draw(plan: &Plan, engine: &dyn Engine, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<(Moments, bool)> {
     let paths_per_network = plan.ensemble.paths_per_network;
-    let length_unit = plan.ensemble.path.law().length_unit(architecture.input_dim());
-    let mut moments = Moments::new(architecture.depth(), paths_per_network, length_unit);
+    let mut moments = Moments::of_ensemble(&plan.ensemble, plan.estimator);
     let mut look = match plan.target_error {
         Some(_) => plan.networks.min(MIN_NETWORKS),
         None => plan.networks,
@@ -130,7 +144,7 @@ pub fn estimate(plan: &Plan, engine: &dyn Engine, observer: &mut dyn Observer, s
         let first = moments.networks();
         let end = look.min(first.saturating_add(batch));
         let batch_start = Instant::now();
-        let counts = engine.count(&plan.ensemble, plan.method, first..end, stop)?;
+        let counts = engine.observe(&plan.ensemble, plan.estimator, first..end, stop)?;
         // Fits: these paths were counted.
         for paths in counts.chunks(paths_per_network as usize) {
             moments.add_network(paths)?;
@@ -140,7 +154,8 @@ pub fn estimate(plan: &Plan, engine: &dyn Engine, observer: &mut dyn Observer, s
             break;
         }
         let pace = BATCH.as_secs_f64() / batch_start.elapsed().as_secs_f64().max(1e-6);
-        batch = ((end - first) as f64 * pace.min(4.0)).max(engine.networks_at_once() as f64) as u64;
+        let most = BATCH_PATHS.div_ceil(paths_per_network).max(engine.networks_at_once());
+        batch = (((end - first) as f64 * pace.min(4.0)) as u64).clamp(engine.networks_at_once(), most);
         let density = moments.density(plan.headline());
         if let Some(target) = plan.target_error
             && moments.networks() == look
@@ -154,7 +169,5 @@ pub fn estimate(plan: &Plan, engine: &dyn Engine, observer: &mut dyn Observer, s
         observer.progress(Progress { networks: moments.networks(), expected: look, density });
     }
     let interrupted = moments.networks() < look;
-    let relative_error = moments.density(plan.headline()).and_then(|d| d.relative_error());
-    let missed_target = plan.target_error.filter(|target| relative_error.is_none_or(|error| error > *target));
-    Ok(Estimate { moments, theory, interrupted, missed_target, wall_seconds: start.elapsed().as_secs_f64() })
+    Ok((moments, interrupted))
 }

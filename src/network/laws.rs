@@ -108,13 +108,39 @@ impl BiasLaw {
         }
     }
 
-    /// The largest value of the density of one bias of an affine map, `None` where biases have no density.
-    pub fn density_bound(self, affine: Affine) -> Option<f64> {
+    /// The density of one bias of an affine map, `None` where biases have none.
+    pub fn density(self, affine: Affine) -> Option<BiasDensity> {
         match self {
             Self::Zero => None,
-            Self::Normal(std) => Some(1.0 / (std * (2.0 * std::f64::consts::PI).sqrt())),
-            Self::Uniform(half_width) => Some(0.5 / half_width),
-            Self::Torch => Some(0.5 * (affine.inputs() as f64).sqrt()),
+            Self::Normal(std) => Some(BiasDensity::Normal { std }),
+            Self::Uniform(half_width) => Some(BiasDensity::Uniform { half_width }),
+            Self::Torch => Some(BiasDensity::Uniform { half_width: (affine.inputs() as f64).sqrt().recip() }),
+        }
+    }
+}
+
+/// The density of a bias, symmetric about 0, where it is largest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BiasDensity {
+    /// Normal.
+    Normal {
+        /// Standard deviation.
+        std: f64,
+    },
+    /// Constant between ± the half-width.
+    Uniform {
+        /// Half-width.
+        half_width: f64,
+    },
+}
+
+impl BiasDensity {
+    /// Its value at `x`.
+    pub fn at(self, x: f64) -> f64 {
+        match self {
+            Self::Normal { std } => (-0.5 * (x / std).powi(2)).exp() / (std * (2.0 * std::f64::consts::PI).sqrt()),
+            Self::Uniform { half_width } if x.abs() < half_width => 0.5 / half_width,
+            Self::Uniform { .. } => 0.0,
         }
     }
 }

@@ -10,7 +10,7 @@ mod random;
 pub use activation::{Activation, Pieces};
 pub use architecture::{Affine, Architecture, Layer};
 pub(crate) use laws::name_and_numbers;
-pub use laws::{BiasLaw, WeightLaw};
+pub use laws::{BiasDensity, BiasLaw, WeightLaw};
 pub use random::RandomNetwork;
 
 use crate::error::{Error, Result};

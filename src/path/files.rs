@@ -102,10 +102,12 @@ fn csv_points(bytes: &[u8]) -> Result<(usize, Vec<f64>)> {
 }
 
 fn coordinate(field: &str, ix: usize, record: &csv::StringRecord, bytes: &[u8]) -> Result<f64> {
-    let line = line_of_record(bytes, record.position());
     match field.trim().parse::<f64>() {
         Ok(x) if x.is_finite() => Ok(x),
-        _ => Err(Error::usage(format!("line {line}: coordinate {ix} is '{field}', not a finite number"))),
+        _ => {
+            let line = line_of_record(bytes, record.position());
+            Err(Error::usage(format!("line {line}: coordinate {ix} is '{field}', not a finite number")))
+        }
     }
 }
 

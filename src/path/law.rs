@@ -133,14 +133,22 @@ impl PathLaw {
     /// The unit in which path lengths of this law are summed as whole numbers, so that sums do not depend on their order:
     /// the length itself where all paths have the same, else a power of two below 1e-9 of a typical length in `dim` dimensions.
     pub fn length_unit(&self, dim: usize) -> f64 {
+        const DIGITS: f64 = 32.0;
+        match (self, self.typical_length(dim)) {
+            (Self::Segment { length, .. } | Self::ThroughOrigin { length }, _) if *length > 0.0 => *length,
+            (_, typical) if typical > 0.0 => (typical.log2().ceil() - DIGITS).exp2(),
+            _ => 1.0,
+        }
+    }
+
+    /// About the length of a path in `dim` dimensions.
+    pub(super) fn typical_length(&self, dim: usize) -> f64 {
         let scale = |start: &StartLaw| match *start {
             StartLaw::Normal(scale) | StartLaw::Uniform(scale) => scale * (dim as f64).sqrt(),
             StartLaw::Origin => 1.0,
         };
-        let typical = match self {
-            Self::Segment { length, .. } | Self::ThroughOrigin { length } => {
-                return if *length > 0.0 { *length } else { 1.0 };
-            }
+        match self {
+            Self::Segment { length, .. } | Self::ThroughOrigin { length } => *length,
             Self::Chord { start } => scale(start),
             Self::Polyline { start, anchors } => scale(start) * *anchors as f64,
             Self::File { paths, .. } => paths.iter().map(|named| named.path.length()).fold(0.0, f64::max),
@@ -148,9 +156,7 @@ impl PathLaw {
                 let (low, high) = rows.iter().fold((f64::MAX, f64::MIN), |(l, h), &x| (l.min(x), h.max(x)));
                 (high - low) * (dim as f64).sqrt()
             }
-        };
-        const DIGITS: f64 = 32.0;
-        if typical > 0.0 { (typical.log2().ceil() - DIGITS).exp2() } else { 1.0 }
+        }
     }
 }
 
@@ -230,7 +236,6 @@ impl RandomPath {
     }
 
     /// The number of points that the law gives a path.
-    #[cfg(feature = "gpu")]
     pub(crate) fn n_vertices(&self) -> usize {
         match &self.law {
             PathLaw::Polyline { anchors, .. } => *anchors,
@@ -244,103 +249,120 @@ impl RandomPath {
     /// # Errors
     /// A path too long for a 64-bit number.
     pub fn draw(&self, draw: u64, path_ix: u64, paths_per_network: u64) -> Result<Path> {
-        if let PathLaw::File { paths, .. } = &self.law {
-            let number = u128::from(draw) * u128::from(paths_per_network) + u128::from(path_ix);
-            return Ok(paths[(number % paths.len() as u128) as usize].path.clone());
+        if let Some(path) = self.given(draw, path_ix, paths_per_network) {
+            return Ok(path.clone());
         }
-        let stream = |tensor| Stream::new(self.seed, draw, tensor);
-        let (points, directions, rows) = (stream(POINT_TENSOR), stream(DIRECTION_TENSOR), stream(ROW_TENSOR));
-        let n_point = path_ix * self.n_point_coordinates() as u64;
-        let n_direction = path_ix * self.dim as u64;
-        self.make(
-            |c| points.word(n_point + c as u64),
-            |c| directions.word(n_direction + c as u64),
-            |i| rows.word(4 * path_ix + i as u64),
-        )
+        let mut words = vec![0; self.n_words()];
+        self.draw_words(draw, path_ix, &mut words);
+        let (mut path, mut points) = (Path::at_origin(self.dim), Vec::new());
+        self.make(&words, &mut points, &mut path)?;
+        Ok(path)
     }
 
-    /// Paths for an average over the law, the same for every network: all given paths, else about `n` of the law that cover it
-    /// evenly. Up to 16 random coordinates these follow the additive recurrence of the generalised golden ratio, whose averages converge
-    /// nearly like 1/n; beyond, where a single path is close to the average already, they are independent. An item is an error where
-    /// a path is too long for a 64-bit number.
-    pub fn covering(&self, n: u64) -> Box<dyn Iterator<Item = Result<Path>> + '_> {
-        const MAX_EVEN_COORDINATES: usize = 16;
-        if let PathLaw::File { paths, .. } = &self.law {
-            return Box::new(paths.iter().map(|named| Ok(named.path.clone())));
-        }
-        let n_points = self.n_point_coordinates();
-        let n_coordinates = match self.law {
-            PathLaw::Data { .. } => 4,
-            _ => n_points + self.dim,
-        };
-        if n_coordinates > MAX_EVEN_COORDINATES {
-            return Box::new((0..n).map(|ix| self.draw(u64::MAX - ix, 0, 1)));
-        }
-        // The positive root of x^(d + 1) = x + 1.
-        let root = (0..100).fold(2.0f64, |x, _| (1.0 + x).powf(1.0 / (n_coordinates + 1) as f64));
-        let steps: Vec<u64> = (1..=n_coordinates).map(|c| (root.powi(-(c as i32)) * 2f64.powi(64)) as u64).collect();
-        Box::new((0..n).map(move |ix| {
-            let word = |c: usize| (steps[c].wrapping_mul(ix + 1).wrapping_add(1 << 63) >> 32) as u32;
-            self.make(word, |c| word(n_points + c), word)
-        }))
-    }
-
-    /// Number of coordinates of the path's random points.
-    fn n_point_coordinates(&self) -> usize {
+    /// Dimension of the space.
+    pub fn dim(&self) -> usize {
         self.dim
-            * match self.law {
-                PathLaw::Polyline { anchors, .. } => anchors,
-                PathLaw::Chord { .. } => 2,
-                _ => 1,
-            }
     }
 
-    /// A path from the random words of its points' coordinates, of its direction and of its rows of data.
-    fn make(
-        &self,
-        point: impl Fn(usize) -> u32,
-        direction: impl Fn(usize) -> u32,
-        row: impl Fn(usize) -> u32,
-    ) -> Result<Path> {
+    /// About the length of a path.
+    pub(crate) fn typical_length(&self) -> f64 {
+        self.law.typical_length(self.dim)
+    }
+
+    /// The number of given paths, where the law has only these.
+    pub(crate) fn n_given(&self) -> Option<u64> {
+        match &self.law {
+            PathLaw::File { paths, .. } => Some(paths.len() as u64),
+            _ => None,
+        }
+    }
+
+    /// The path itself where the law has only given ones.
+    pub(super) fn given(&self, draw: u64, path_ix: u64, paths_per_network: u64) -> Option<&Path> {
+        let PathLaw::File { paths, .. } = &self.law else { return None };
+        let number = u128::from(draw) * u128::from(paths_per_network) + u128::from(path_ix);
+        Some(&paths[(number % paths.len() as u128) as usize].path)
+    }
+
+    /// The stream of words of a tensor of a draw's paths.
+    pub(super) fn stream(&self, draw: u64, tensor: u32) -> Stream {
+        Stream::new(self.seed, draw, tensor)
+    }
+
+    /// The tensors that a path takes its random words from, and how many of each.
+    fn tensors(&self) -> [(u32, usize); 2] {
         let dim = self.dim;
-        let points = |law: &StartLaw, n: usize| -> Vec<f64> {
+        match self.law {
+            PathLaw::Segment { .. } => [(POINT_TENSOR, dim), (DIRECTION_TENSOR, dim)],
+            PathLaw::ThroughOrigin { .. } => [(POINT_TENSOR, 0), (DIRECTION_TENSOR, dim)],
+            PathLaw::Chord { .. } => [(POINT_TENSOR, 2 * dim), (DIRECTION_TENSOR, 0)],
+            PathLaw::Polyline { anchors, .. } => [(POINT_TENSOR, anchors * dim), (DIRECTION_TENSOR, 0)],
+            PathLaw::Data { .. } => [(ROW_TENSOR, 4), (DIRECTION_TENSOR, 0)],
+            PathLaw::File { .. } => [(POINT_TENSOR, 0), (DIRECTION_TENSOR, 0)],
+        }
+    }
+
+    /// Number of random words that make a path.
+    pub(crate) fn n_words(&self) -> usize {
+        self.tensors().iter().map(|(_, n)| n).sum()
+    }
+
+    /// The random words of a path.
+    pub(super) fn draw_words(&self, draw: u64, path_ix: u64, mut words: &mut [u32]) {
+        for (tensor, n) in self.tensors() {
+            let (now, rest) = words.split_at_mut(n);
+            self.stream(draw, tensor).words(path_ix * n as u64, now);
+            words = rest;
+        }
+    }
+
+    /// Turns random words into a path, with `points` as scratch memory.
+    pub(super) fn make(&self, words: &[u32], points: &mut Vec<f64>, path: &mut Path) -> Result<()> {
+        let dim = self.dim;
+        points.clear();
+        let random = |words: &[u32], law: &StartLaw, points: &mut Vec<f64>| {
             let (table, std) = match *law {
                 StartLaw::Normal(std) => (&self.normal, std),
                 StartLaw::Uniform(half_width) => (&self.uniform, half_width / 3f64.sqrt()),
-                StartLaw::Origin => return vec![0.0; n * dim],
+                StartLaw::Origin => return points.resize(points.len() + words.len(), 0.0),
             };
-            (0..n * dim).map(|c| f64::from(table.value(point(c), table.scale(std)))).collect()
+            let scale = table.scale(std);
+            points.extend(words.iter().map(|&word| f64::from(table.value(word, scale))));
         };
-        let segment = |start: Vec<f64>, length: f64| {
+        // Goes on from the first point in a random direction.
+        let go = |words: &[u32], length: f64, points: &mut Vec<f64>| {
             let scale = self.normal.scale(1.0);
-            let normal: Vec<f64> = (0..dim).map(|c| f64::from(self.normal.value(direction(c), scale))).collect();
-            let norm = normal.iter().map(|x| x * x).sum::<f64>().sqrt();
-            let end: Vec<f64> = start.iter().zip(&normal).map(|(x, u)| x + length * (u / norm)).collect();
-            Path::from_points(dim, &[start, end].concat())
+            points.extend(words.iter().map(|&word| f64::from(self.normal.value(word, scale))));
+            let (start, direction) = points.split_at_mut(dim);
+            let norm = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
+            start.iter().zip(direction).for_each(|(x, u)| *u = x + length * (*u / norm));
         };
         match &self.law {
-            PathLaw::Segment { start, length } => segment(points(start, 1), *length),
-            PathLaw::ThroughOrigin { length } => {
-                let half = segment(vec![0.0; dim], 0.5 * length)?;
-                let end = half.vertex(half.n_vertices() - 1);
-                let both: Vec<f64> = end.iter().map(|x| -x).chain(end.iter().copied()).collect();
-                Path::from_points(dim, &both)
+            PathLaw::Segment { start, length } => {
+                random(&words[..dim], start, points);
+                go(&words[dim..], *length, points);
             }
-            PathLaw::Chord { start } => Path::from_points(dim, &points(start, 2)),
-            PathLaw::Polyline { start, anchors } => Path::from_points(dim, &points(start, *anchors)),
+            PathLaw::ThroughOrigin { length } => {
+                points.resize(dim, 0.0);
+                go(words, 0.5 * length, points);
+                let (start, end) = points.split_at_mut(dim);
+                start.iter_mut().zip(end).for_each(|(a, b)| *a = -*b);
+            }
+            PathLaw::Chord { start } | PathLaw::Polyline { start, .. } => random(words, start, points),
             PathLaw::Data { rows, .. } => {
                 // Uniform up to n / 2^64.
                 let index = |i: usize, n: usize| {
-                    let bits = u64::from(row(i)) << 32 | u64::from(row(i + 1));
+                    let bits = u64::from(words[i]) << 32 | u64::from(words[i + 1]);
                     ((u128::from(bits) * n as u128) >> 64) as usize
                 };
                 let n = rows.len() / dim;
                 let (first, other) = (index(0, n), index(2, n - 1));
                 let second = other + usize::from(other >= first);
-                Path::from_points(dim, &[&rows[first * dim..][..dim], &rows[second * dim..][..dim]].concat())
+                [first, second].iter().for_each(|row| points.extend_from_slice(&rows[row * dim..][..dim]));
             }
             PathLaw::File { .. } => unreachable!("given paths are not made"),
         }
+        path.set_points(points)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Paths through the input space: polylines by arc length, the laws that draw them, and files of them.
 
+mod even;
 mod files;
 mod graded;
 mod law;
 
+pub use even::EvenPaths;
 pub use files::{NamedPath, read_paths};
 pub use law::{PathLaw, RandomPath, StartLaw};
 
@@ -35,15 +37,28 @@ impl Path {
         if let Some(at) = points.iter().position(|x| !x.is_finite()) {
             return Err(Error::usage(format!("point {} has coordinate x{} = {}", at / dim, at % dim, points[at])));
         }
-        let mut path = Self { dim, points: points[..dim].to_vec(), positions: vec![0.0] };
-        let origin = vec![0.0; dim];
-        for point in points.chunks_exact(dim).skip(1) {
-            if passes_origin(path.vertex(path.n_vertices() - 1), point) {
-                path.push(&origin)?;
-            }
-            path.push(point)?;
-        }
+        let mut path = Self::at_origin(dim);
+        path.set_points(points)?;
         Ok(path)
+    }
+
+    /// The path of zero length at the origin.
+    pub(crate) fn at_origin(dim: usize) -> Self {
+        Self { dim, points: vec![0.0; dim], positions: vec![0.0] }
+    }
+
+    /// Becomes the polyline through finite points, of which there is at least one, in the memory it has.
+    fn set_points(&mut self, points: &[f64]) -> Result<()> {
+        self.points.clear();
+        self.points.extend_from_slice(&points[..self.dim]);
+        self.positions.truncate(1);
+        for point in points.chunks_exact(self.dim).skip(1) {
+            if passes_origin(self.vertex(self.n_vertices() - 1), point) {
+                self.push(&vec![0.0; self.dim])?;
+            }
+            self.push(point)?;
+        }
+        Ok(())
     }
 
     /// Goes straight on to a point.
@@ -82,6 +97,12 @@ impl Path {
     /// Total arc length.
     pub fn length(&self) -> f64 {
         self.positions[self.positions.len() - 1]
+    }
+
+    /// The largest distance of a vertex from the origin.
+    pub(crate) fn reach(&self) -> f64 {
+        let norm = |v: usize| self.vertex(v).iter().map(|x| x * x).sum::<f64>().sqrt();
+        (0..self.n_vertices()).map(norm).fold(0.0, f64::max)
     }
 
     /// The unit vector of the direction from vertex `ix` to the next.

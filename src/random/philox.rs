@@ -46,6 +46,13 @@ impl Stream {
         philox4x32_10(self.counter(element / 4), self.key)[(element % 4) as usize]
     }
 
+    /// Fills `words` with those from word `first` on.
+    pub fn words(&self, first: u64, words: &mut [u32]) {
+        let (lead, blocks) = words.split_at_mut(words.len().min((first.wrapping_neg() % 4) as usize));
+        lead.iter_mut().zip(first..).for_each(|(word, element)| *word = self.word(element));
+        self.fill(first.div_ceil(4), blocks);
+    }
+
     /// Fills `words` with the words from `4 first_block` on.
     pub(super) fn fill(&self, first_block: u64, words: &mut [u32]) {
         pulp::Arch::new().dispatch(Fill { counter: self.counter(first_block), key: self.key, words });
@@ -146,6 +153,11 @@ mod tests {
             stream.fill(0, &mut words);
             let expected: Vec<u32> = (0..len as u64).map(|e| stream.word(e)).collect();
             assert_eq!(words, expected, "length {len}");
+            for first in [1, 2, 3, 4, 1001] {
+                stream.words(first, &mut words);
+                let expected: Vec<u32> = (first..first + len as u64).map(|e| stream.word(e)).collect();
+                assert_eq!(words, expected, "length {len} from {first}");
+            }
         }
     }
 }

@@ -31,28 +31,45 @@ pub enum StandardLaw {
 }
 
 impl StandardLaw {
-    /// The x with P(X > x) = `p`, for 0 < `p` <= 1/2.
-    fn upper_quantile(self, p: f64) -> f64 {
+    /// Octave by octave from `first` on, cell by cell: the quantiles at tail probabilities 2^-(octave + 2) (1 + cell/256).
+    fn fill_quantiles(self, first: usize, quantiles: &mut [f64]) {
+        for (ix, octave) in quantiles.chunks_mut(CELLS).enumerate() {
+            let unit = 0.25 * (-((first + ix) as f64)).exp2();
+            for cell in (0..CELLS).rev() {
+                // From the middle outwards: the cubic through the last four is right to nine digits.
+                let guess = match octave[cell + 1..] {
+                    [a, b, c, d, ..] => 4.0 * (a + c) - 6.0 * b - d,
+                    [a, ..] => a,
+                    [] => 1.0,
+                };
+                octave[cell] = self.upper_quantile(unit * (1.0 + cell as f64 / CELLS as f64), guess);
+            }
+        }
+    }
+
+    /// The x with P(X > x) = `p`, for 0 < `p` <= 1/2, from a `guess`.
+    fn upper_quantile(self, p: f64, guess: f64) -> f64 {
         match self {
             Self::Uniform => 3f64.sqrt() * (1.0 - 2.0 * p),
             Self::Laplace => -libm::log(2.0 * p) * 0.5f64.sqrt(),
             Self::Normal => {
                 let density = |x: f64| libm::exp(-0.5 * x * x) / (2.0 * std::f64::consts::PI).sqrt();
-                solve(p, 7.0, |x| 0.5 * libm::erfc(x * 0.5f64.sqrt()), density)
+                solve(p, 7.0, guess, |x| 0.5 * libm::erfc(x * 0.5f64.sqrt()), density)
             }
             Self::StudentT(df) => {
                 let law = StudentsT::new(0.0, 1.0, df).expect("degrees of freedom were checked");
+                let unit = ((df - 2.0) / df).sqrt();
                 let far = 2.0 * (df.sqrt() * p.powf(-1.0 / df) + 1.0);
-                solve(p, far, |x| law.sf(x), |x| law.pdf(x)) * ((df - 2.0) / df).sqrt()
+                solve(p, far, guess / unit, |x| law.sf(x), |x| law.pdf(x)) * unit
             }
         }
     }
 }
 
 /// The root of `tail(x) = p` in [0, `far`] by Newton's method, kept in its bracket by bisection.
-fn solve(p: f64, far: f64, tail: impl Fn(f64) -> f64, density: impl Fn(f64) -> f64) -> f64 {
+fn solve(p: f64, far: f64, guess: f64, tail: impl Fn(f64) -> f64, density: impl Fn(f64) -> f64) -> f64 {
     let (mut low, mut high) = (0.0, far);
-    let mut x = 0.5 * far.min(2.0);
+    let mut x = guess.min(far);
     for _ in 0..200 {
         let excess = tail(x) - p;
         if excess > 0.0 {
@@ -64,7 +81,8 @@ fn solve(p: f64, far: f64, tail: impl Fn(f64) -> f64, density: impl Fn(f64) -> f
         let step = (excess / p).ln_1p() * p * (1.0 + excess / p) / density(x);
         let newton = x + step;
         let next = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
-        if (next - x).abs() <= 1e-15 * x.max(1e-3) {
+        // Newton squares the error: the next is as good as it gets.
+        if (next - x).abs() <= 1e-13 * x.max(1e-3) {
             return next;
         }
         x = next;
@@ -104,14 +122,13 @@ impl QuantileTable {
                 "student-t with {df} degrees of freedom: give 2.5 to 1000000 (with 2 the law has no standard deviation)"
             )));
         }
-        // Row o, column c: the quantile at tail probability 2^-(o+2) (1 + c/256).
-        let quantile = |octave: usize, cell: usize| {
-            law.upper_quantile(0.25 * (-(octave as f64)).exp2() * (1.0 + cell as f64 / CELLS as f64))
-        };
         let mut ends = vec![0.0; OCTAVES * CELLS];
-        for (ix, end) in ends.iter_mut().enumerate() {
-            *end = quantile(ix / CELLS, ix % CELLS);
-        }
+        // This is most of what a short run does, so it is shared between two threads; near the middle and far away take as long.
+        let (near, far) = ends.split_at_mut(OCTAVES / 2 * CELLS);
+        std::thread::scope(|scope| {
+            scope.spawn(|| law.fill_quantiles(0, near));
+            law.fill_quantiles(OCTAVES / 2, far);
+        });
         let next = |ix: usize| match (ix / CELLS, ix % CELLS) {
             (0, c) if c + 1 == CELLS => 0.0,
             (o, c) if c + 1 == CELLS => ends[(o - 1) * CELLS],

@@ -57,7 +57,7 @@ pub fn density_upper(network: &RandomNetwork) -> Option<DensityBound> {
     for layer in network.architecture().layers() {
         let affine = layer.affine;
         mean_square_slope *= inputs_gain * network.weights().variance(affine);
-        let density = network.bias().density_bound(affine)?;
+        let density = network.bias().density(affine)?.at(0.0);
         layers.push(LayerBound {
             units: affine.units(),
             breakpoints: layer.activation.kappa() - 1,

@@ -5,4 +5,5 @@ pub mod density;
 pub mod expected;
 pub mod infinite_width;
 pub mod regions;
+pub mod rice;
 mod shape;

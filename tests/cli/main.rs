@@ -4,6 +4,7 @@ mod bounds;
 mod estimate;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod rice;
 #[cfg(unix)]
 mod system;
 mod trace;

@@ -5,6 +5,7 @@ mod exact;
 mod halt;
 mod product;
 mod real;
+mod rice;
 mod sampled;
 mod worker;
 
@@ -17,7 +18,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use self::halt::{Halt, check};
 use self::real::Real;
 use self::worker::{Worker, block_rows};
-use super::{Engine, Method, PathCounts, Precision, Provenance};
+use super::{Engine, Estimator, Method, PathCounts, Precision, Provenance};
 use crate::ensemble::Ensemble;
 use crate::error::{Error, Result};
 use crate::network::Network;
@@ -57,7 +58,7 @@ impl CpuEngine {
     ) -> Result<Vec<R>> {
         let next = AtomicU64::new(indices.start);
         let first_error: Mutex<Option<(u64, Error)>> = Mutex::new(None);
-        let shares: Vec<Vec<(u64, R)>> = self.pool.broadcast(|_| {
+        let shares: Vec<Vec<(u64, R)>> = self.on_every_thread(|| {
             let mut worker = new_worker();
             let mut share = Vec::new();
             loop {
@@ -89,6 +90,16 @@ impl CpuEngine {
         Ok(unbroken.map(|((_, result), _)| result).collect())
     }
 
+    /// Runs `work` on every thread of the pool.
+    fn on_every_thread<R: Send>(&self, work: impl Fn() -> R + Sync) -> Vec<R> {
+        let run = || self.pool.broadcast(|_| work());
+        // A thread of another pool would take more of its own work while it waits, calls within calls until its stack is full.
+        match rayon::current_thread_index() {
+            None => run(),
+            Some(_) => std::thread::scope(|scope| scope.spawn(run).join().expect("the work does not panic")),
+        }
+    }
+
     fn count_in<T: Real>(
         &self,
         ensemble: &Ensemble,
@@ -102,10 +113,26 @@ impl CpuEngine {
             worker.draw(ensemble, draw);
             let path = |path_ix| {
                 let path = ensemble.path.draw(draw, path_ix, ensemble.paths_per_network).map_err(Failure::Error)?;
-                let place = || format!("architecture {}, draw {draw}", ensemble.network.architecture());
-                worker.count(&path, false, stop).map_err(|halt| self.failure(halt, place))
+                worker.count(&path, false, stop).map_err(|halt| self.failure(halt, || place(ensemble, draw)))
             };
             (0..ensemble.paths_per_network).map(path).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(self.distribute(networks, new_worker, work)?.into_iter().flatten().collect())
+    }
+
+    fn expect_in<T: Real>(
+        &self,
+        ensemble: &Ensemble,
+        points: usize,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>> {
+        let new_worker = || rice::Worker::<T>::new(ensemble, points);
+        let work = |worker: &mut rice::Worker<T>, draw| {
+            worker.expect(draw, stop).map_err(|failure| match failure {
+                rice::Failure::Halt(halt) => self.failure(halt, || place(ensemble, draw)),
+                rice::Failure::Error(error) => Failure::Error(error),
+            })
         };
         Ok(self.distribute(networks, new_worker, work)?.into_iter().flatten().collect())
     }
@@ -163,6 +190,11 @@ impl CpuEngine {
     }
 }
 
+/// How an error names a draw.
+fn place(ensemble: &Ensemble, draw: u64) -> String {
+    format!("architecture {}, draw {draw}", ensemble.network.architecture())
+}
+
 /// Why one piece of work has no result.
 enum Failure {
     Error(Error),
@@ -182,15 +214,20 @@ impl Engine for CpuEngine {
         }
     }
 
-    fn memory_needed(&self, ensemble: &Ensemble, _: Method) -> Result<u128> {
+    fn memory_needed(&self, ensemble: &Ensemble, estimator: Estimator) -> Result<u128> {
         let architecture = ensemble.network.architecture();
         let (size, drawn) = match self.precision {
             Precision::F32 => (4, 0),
             Precision::F64 => (8, 4),
         };
         let widest = architecture.affine_maps().map(|a| a.n_weights()).max().unwrap_or(0);
-        let rows = 2 * block_rows(architecture) as u128 + 6;
-        let blocks = (architecture.n_units() + architecture.input_dim() as u128) * rows * size;
+        let blocks = match estimator {
+            Estimator::Count(_) => {
+                let rows = 2 * block_rows(architecture) as u128 + 6;
+                (architecture.n_units() + architecture.input_dim() as u128) * rows * size
+            }
+            Estimator::Rice { points } => rice::block_bytes(architecture, points, size),
+        };
         // The points drawn, the path made of them, and what its growth leaves unused.
         let path = 4 * 8 * ensemble.path.n_coordinates();
         let thread = architecture.n_hidden_parameters() * size + widest * drawn + blocks + path;
@@ -211,6 +248,19 @@ impl Engine for CpuEngine {
         match self.precision {
             Precision::F32 => self.count_in::<f32>(ensemble, method, networks, stop),
             Precision::F64 => self.count_in::<f64>(ensemble, method, networks, stop),
+        }
+    }
+
+    fn expect(
+        &self,
+        ensemble: &Ensemble,
+        points: usize,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>> {
+        match self.precision {
+            Precision::F32 => self.expect_in::<f32>(ensemble, points, networks, stop),
+            Precision::F64 => self.expect_in::<f64>(ensemble, points, networks, stop),
         }
     }
 

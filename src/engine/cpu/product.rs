@@ -7,16 +7,30 @@ use crate::network::AffineWeights;
 ///
 /// # Panics
 /// If the lengths do not fit together.
-#[allow(unsafe_code)]
 pub(super) fn affine<T: Real>(h: &[T], weights: &AffineWeights<T>, z: &mut [T]) {
+    let units = weights.bias.len();
+    for row in z.chunks_exact_mut(units) {
+        row.copy_from_slice(&weights.bias);
+    }
+    add(h, weights, z);
+}
+
+/// Computes `z = h W + b` for the first half of the rows and `z = h W` for the others, derivatives along which biases are constant.
+pub(super) fn affine_and_linear<T: Real>(h: &[T], weights: &AffineWeights<T>, z: &mut [T]) {
+    let (values, derivatives) = z.split_at_mut(z.len() / 2);
+    values.chunks_exact_mut(weights.bias.len()).for_each(|row| row.copy_from_slice(&weights.bias));
+    derivatives.fill(T::default());
+    add(h, weights, z);
+}
+
+/// Adds `h W` to `z`.
+#[allow(unsafe_code)]
+fn add<T: Real>(h: &[T], weights: &AffineWeights<T>, z: &mut [T]) {
     let units = weights.bias.len();
     let (inputs, rows) = (weights.weight.len() / units, z.len() / units);
     assert_eq!(weights.weight.len(), inputs * units);
     assert_eq!(z.len(), rows * units);
     assert_eq!(h.len(), rows * inputs);
-    for row in z.chunks_exact_mut(units) {
-        row.copy_from_slice(&weights.bias);
-    }
     if rows == 0 || inputs == 0 {
         return;
     }
@@ -66,6 +80,12 @@ mod tests {
                     assert_eq!(z[r * units + u], dot + weights.bias[u], "{rows}x{inputs}x{units}");
                 }
             }
+            let mut both = vec![f32::NAN; 2 * rows * units];
+            affine_and_linear(&[h.as_slice(), &h].concat(), &weights, &mut both);
+            let (values, derivatives) = both.split_at(rows * units);
+            assert_eq!(values, z);
+            let bias = weights.bias.iter().cycle();
+            assert!(z.iter().zip(derivatives).zip(bias).all(|((z, linear), bias)| *z == linear + bias));
         }
     }
 }

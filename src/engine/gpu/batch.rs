@@ -7,11 +7,12 @@ use std::time::Instant;
 use wgpu::Buffer;
 
 use super::buffers::Buffers;
-use super::commands::{Builder, Command, GridStep, Program, SUBMISSION};
+use super::commands::{self, Command};
 use super::device::{Device, Fault};
-use super::inputs::{Inputs, Job, Weights};
+use super::inputs::{Inputs, Job};
 use super::outcome::{LayerLog, Outcome};
 use super::plan::Plan;
+use super::program::{Builder, GridStep, Program};
 use super::step::{BOUNDARIES, FAILED, KNOTS, NEEDED, RESULT_HEAD};
 
 /// The time that one stage of one layer took on a batch.
@@ -76,10 +77,9 @@ impl Batch {
     /// Sends what a batch is about.
     fn load(&self, device: &Device, inputs: &Inputs) -> Result<(), Fault> {
         let rows = self.plan.shape.rows[0];
-        let halves: Vec<[u32; 2]> = inputs.draws.iter().map(|&d| [d as u32, (d >> 32) as u32]).collect();
         device.scoped(|| {
             let write = |buffer: &Buffer, bytes: &[u8]| device.queue().write_buffer(buffer, 0, bytes);
-            write(&self.buffers.draws, bytemuck::cast_slice(&halves));
+            commands::send_draws(device, &inputs.draws, &self.buffers.draws);
             write(&self.buffers.points, bytemuck::cast_slice(&inputs.points(rows)));
             write(&self.buffers.n_rows[0], bytemuck::cast_slice(&inputs.n_vertices()));
             write(&self.buffers.vertices, bytemuck::cast_slice(&inputs.grid_vertices(rows)));
@@ -103,31 +103,11 @@ impl Batch {
         }
     }
 
-    /// Sends a layer's weights where the device does not draw them.
-    fn send_weights(&self, device: &Device, job: &Job, inputs: &Inputs, layer: usize) -> Result<(), Fault> {
-        if let Weights::Host = job.weights() {
-            let values = job.layer_weights(&inputs.draws, layer);
-            device.scoped(|| device.queue().write_buffer(&self.buffers.weights, 0, bytemuck::cast_slice(&values)))?;
-        }
-        Ok(())
-    }
-
     /// Sends the commands of one layer, in several submissions where there is much to do.
     fn run_layer(&self, device: &Device, job: &Job, inputs: &Inputs, layer: usize) -> Result<(), Fault> {
-        self.send_weights(device, job, inputs, layer)?;
-        let mut encoder = device.encoder();
-        let mut work = 0.0;
+        commands::send_weights(device, job, &inputs.draws, layer, &self.buffers.weights)?;
         let share = inputs.paths.len() as f64 / self.plan.n_paths() as f64;
-        for command in &self.program.layers[layer] {
-            let more = command.work() * share;
-            if work > 0.0 && work + more > SUBMISSION {
-                device.submit(std::mem::replace(&mut encoder, device.encoder()))?;
-                work = 0.0;
-            }
-            work += more;
-            command.encode(device, &mut encoder, inputs);
-        }
-        device.submit(encoder)
+        commands::submit(device, &self.program.layers[layer], inputs.extent(), share)
     }
 
     /// Counts on all paths of `inputs` with one submission after the other, and takes the time of each.
@@ -136,10 +116,10 @@ impl Batch {
         self.set_pass(device, self.passes().swap_remove(0));
         let mut times = Vec::new();
         for layer in 0..self.program.layers.len() {
-            self.send_weights(device, job, inputs, layer)?;
+            commands::send_weights(device, job, &inputs.draws, layer, &self.buffers.weights)?;
             for command in &self.program.layers[layer] {
                 let mut encoder = device.encoder();
-                command.encode(device, &mut encoder, inputs);
+                command.encode(device, &mut encoder, inputs.extent());
                 device.finish()?;
                 let start = Instant::now();
                 device.submit(encoder)?;
@@ -158,7 +138,7 @@ impl Batch {
         let parts: Vec<(&Buffer, usize)> = std::iter::once((&self.buffers.results, n_paths * stride))
             .chain(self.buffers.n_rows.iter().map(|buffer| (buffer, n_paths)))
             .collect();
-        let words = self.read(device, &parts)?;
+        let words = device.read_parts(&self.buffers.staging, &parts)?;
         let (results, rows) = words.split_at(n_paths * stride);
         let outcome = |(path, result): (usize, &[u32])| Outcome {
             failed_layer: (result[FAILED] > 0).then(|| self.plan.shape.layers.len() - result[FAILED] as usize),
@@ -169,25 +149,6 @@ impl Batch {
             rows: rows.iter().skip(path).step_by(n_paths).map(|&n| n as usize).collect(),
         };
         Ok(results.chunks_exact(stride).enumerate().map(outcome).collect())
-    }
-
-    /// Reads the first words of several buffers, one after the other.
-    fn read(&self, device: &Device, parts: &[(&Buffer, usize)]) -> Result<Vec<u32>, Fault> {
-        let words: usize = parts.iter().map(|(_, words)| words).sum();
-        let staging = if 4 * words as u64 <= self.buffers.staging.size() {
-            self.buffers.staging.clone()
-        } else {
-            device.scoped(|| device.staging(4 * words as u64))?
-        };
-        let mut encoder = device.encoder();
-        let mut offset = 0;
-        for (buffer, words) in parts.iter().filter(|(_, words)| *words > 0) {
-            let bytes = 4 * *words as u64;
-            encoder.copy_buffer_to_buffer(buffer, 0, &staging, offset, bytes);
-            offset += bytes;
-        }
-        device.submit(encoder)?;
-        device.read(&staging, words)
     }
 
     /// Counts on one path, and keeps what every layer did. `None` if asked to stop.
@@ -220,7 +181,7 @@ impl Batch {
             (&self.buffers.entries, 4 * rows),
             (&self.buffers.sources, 3 * rows),
         ];
-        let words = self.read(device, &parts)?;
+        let words = device.read_parts(&self.buffers.staging, &parts)?;
         let (entries, sources) = words[2..].split_at(4 * rows);
         let n_entries = (words[0] as usize).min(rows);
         let n_sources = words[1] as usize;
@@ -241,7 +202,8 @@ impl Batch {
             self.run_layer(device, job, inputs, layer)?;
             let shape = &self.plan.shape.layers[layer];
             let words = inputs.draws.len() * (shape.inputs + 1) * shape.units;
-            Ok(bytemuck::cast_slice(&self.read(device, &[(&self.buffers.weights, words)])?).to_vec())
+            Ok(bytemuck::cast_slice(&device.read_parts(&self.buffers.staging, &[(&self.buffers.weights, words)])?)
+                .to_vec())
         };
         (0..self.program.layers.len()).map(layer_weights).collect()
     }

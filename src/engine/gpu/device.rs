@@ -221,6 +221,26 @@ impl Device {
         Ok(values)
     }
 
+    /// Waits for all that was sent and reads the first words of several buffers, one after the other; through `staging` where it is
+    /// large enough.
+    pub(super) fn read_parts(&self, staging: &Buffer, parts: &[(&Buffer, usize)]) -> Result<Vec<u32>, Fault> {
+        let words: usize = parts.iter().map(|(_, words)| words).sum();
+        let staging = if 4 * words as u64 <= staging.size() {
+            staging.clone()
+        } else {
+            self.scoped(|| self.staging(4 * words as u64))?
+        };
+        let mut encoder = self.encoder();
+        let mut offset = 0;
+        for (buffer, words) in parts.iter().filter(|(_, words)| *words > 0) {
+            let bytes = 4 * *words as u64;
+            encoder.copy_buffer_to_buffer(buffer, 0, &staging, offset, bytes);
+            offset += bytes;
+        }
+        self.submit(encoder)?;
+        self.read(&staging, words)
+    }
+
     /// Ends the device, as a driver's reset would.
     #[cfg(test)]
     pub(super) fn destroy(&self) {

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::commands::Extent;
 use super::step::GridVertex;
-use crate::engine::Method;
+use crate::engine::{Estimator, Method};
 use crate::ensemble::Ensemble;
 use crate::error::{Error, Result};
 use crate::network::{AffineWeights, Architecture, Network, RandomNetwork, WeightLaw};
@@ -84,7 +85,7 @@ impl<'a> Job<'a> {
     }
 
     /// What distinguishes it from other jobs of other sizes.
-    pub(super) fn name(&self, method: Method) -> String {
+    pub(super) fn name(&self, estimator: Estimator) -> String {
         let architecture = self.architecture();
         let what = match self {
             Self::Ensemble(ensemble) => {
@@ -94,7 +95,7 @@ impl<'a> Job<'a> {
             }
             Self::Given(_, paths) => format!("given {}", paths.len()),
         };
-        format!("{architecture} {:?} {method:?} {what}", architecture.activation().pieces())
+        format!("{architecture} {:?} {estimator:?} {what}", architecture.activation().pieces())
     }
 
     /// The distance from the origin within which the first layer crosses its breakpoints: the ratio of the root mean square of the
@@ -115,11 +116,29 @@ impl<'a> Job<'a> {
     }
 
     /// How an error names a path.
-    pub(super) fn place(&self, draw: u64, path_ix: u64) -> String {
+    fn place(&self, draw: u64, path_ix: u64) -> String {
         match self {
             Self::Ensemble(_) => format!("architecture {}, draw {draw}", self.architecture()),
             Self::Given(..) => format!("path {path_ix}"),
         }
+    }
+
+    /// What is said of a path that leaves the range of f32.
+    pub(super) fn beyond_f32(&self, draw: u64, path_ix: u64) -> Error {
+        let place = self.place(draw, path_ix);
+        Error::failed(format!(
+            "{place}: a point of its path exceeds the range of f32: use --engine cpu --precision f64"
+        ))
+    }
+
+    /// What is said of a layer whose values leave the range of f32.
+    pub(super) fn overflow(&self, draw: u64, path_ix: u64, layer: usize) -> Error {
+        let place = self.place(draw, path_ix);
+        Error::failed(format!(
+            "{place}, layer {}: a pre-activation exceeds the range of f32: try --engine cpu --precision f64, or smaller weights or \
+             inputs",
+            layer + 1
+        ))
     }
 
     /// Draws the paths of a batch.
@@ -135,10 +154,7 @@ impl<'a> Job<'a> {
             let in_range = |v: usize| graded.vertex(v).iter().all(|x| x.abs() < f64::from(f32::MAX));
             match (0..graded.n_vertices()).all(in_range) {
                 true => Ok(graded),
-                false => Err(Error::failed(format!(
-                    "{}: a point of its path exceeds the range of f32: use --engine cpu --precision f64",
-                    self.place(draws[ix / per_network], path_ix.start + (ix % per_network) as u64)
-                ))),
+                false => Err(self.beyond_f32(draws[ix / per_network], path_ix.start + (ix % per_network) as u64)),
             }
         };
         let paths = (0..draws.len() * per_network).into_par_iter().map(path).collect::<Result<Vec<Path>>>()?;
@@ -158,6 +174,10 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
+    pub(super) fn extent(&self) -> Extent {
+        Extent { networks: self.draws.len(), paths: self.paths.len() }
+    }
+
     /// The most vertices of a path.
     pub(super) fn most_vertices(&self) -> usize {
         self.paths.iter().map(Path::n_vertices).max().unwrap_or(1)

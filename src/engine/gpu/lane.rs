@@ -9,18 +9,14 @@ use super::adapter::AdapterSummary;
 use super::batch::{Batch, StageTime};
 use super::device::{Device, Fault};
 use super::inputs::{Inputs, Job};
+use super::machine::{Halt, Machine};
 use super::outcome::{LayerLog, Outcome};
-use super::plan::{DeviceLimits, Plan};
+use super::plan::Plan;
+use super::rice;
 use super::tuning::Tuning;
-use crate::engine::{Method, PathCounts};
-use crate::error::{Error, Result};
-
-/// Bytes of all buffers together, on devices that share the host's memory and gain nothing from large batches, and on others.
-const SOFTWARE_MEMORY: u64 = 1 << 28;
-const DEVICE_MEMORY: u64 = 1 << 30;
-
-/// Batches on less memory than this are not worth trying.
-const MIN_MEMORY: u64 = 1 << 20;
+use crate::engine::{Estimator, Method, PathCounts};
+use crate::ensemble::Ensemble;
+use crate::error::Result;
 
 /// How a device is used.
 #[derive(Clone, Debug, Default)]
@@ -31,18 +27,6 @@ pub(super) struct Options {
     pub(super) memory: Option<u64>,
     /// Rows that a path has room for at first, instead of a guess.
     pub(super) rows: Option<usize>,
-}
-
-/// Why there is no result.
-pub(super) enum Halt {
-    Error(Error),
-    Stopped,
-}
-
-impl From<Error> for Halt {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
 }
 
 /// Where the time of one batch goes.
@@ -58,19 +42,11 @@ pub struct Profile {
 
 /// One device with what it has learned about the job at hand.
 pub(super) struct Lane {
-    adapter: Adapter,
-    summary: AdapterSummary,
+    pub(super) machine: Machine,
     options: Options,
-    memory: u64,
-    device: Device,
     batch: Option<Batch>,
     tuning: Option<Tuning>,
-    /// Attempts before each of which the device is ended, as a driver's reset would.
-    #[cfg(test)]
-    pub(super) losses_to_come: usize,
-    /// Attempts that find no memory.
-    #[cfg(test)]
-    pub(super) shortages_to_come: usize,
+    rice: rice::Worker,
 }
 
 impl Lane {
@@ -79,43 +55,71 @@ impl Lane {
     /// # Errors
     /// What the driver says.
     pub(super) fn open(adapter: Adapter, summary: AdapterSummary, options: Options) -> Result<Self> {
-        let usual = if summary.is_software() { SOFTWARE_MEMORY } else { DEVICE_MEMORY };
-        let memory = options.memory.unwrap_or(usual);
-        let device = Device::open(&adapter, options.limits.clone());
-        let device = device.map_err(|fault| failure(&summary, memory, fault))?;
-        Ok(Self {
-            adapter,
-            summary,
-            options,
-            memory,
-            device,
-            batch: None,
-            tuning: None,
-            #[cfg(test)]
-            losses_to_come: 0,
-            #[cfg(test)]
-            shortages_to_come: 0,
-        })
+        let machine = Machine::open(adapter, summary, options.limits.clone(), options.memory)?;
+        Ok(Self { machine, options, batch: None, tuning: None, rice: rice::Worker::default() })
     }
 
-    /// The device.
-    pub(super) fn summary(&self) -> &AdapterSummary {
-        &self.summary
+    /// The bytes of the host's memory that batches on this device take.
+    ///
+    /// # Errors
+    /// If a single path does not fit.
+    pub(super) fn memory_needed(&mut self, ensemble: &Ensemble, estimator: Estimator) -> Result<u128> {
+        let memory = u128::from(self.machine.memory());
+        let on_host = match estimator {
+            Estimator::Count(method) => {
+                self.plan(&Job::Ensemble(ensemble), method, 1, ensemble.path.n_vertices())?;
+                // What is sent and read back.
+                memory
+            }
+            Estimator::Rice { points } => self.rice.host_memory(&self.machine, rice::Task { ensemble, points })?,
+        };
+        // A software device has its own memory here, too.
+        Ok(on_host + if self.machine.summary().is_software() { memory } else { 0 })
     }
 
-    /// Bytes of all its buffers together.
-    pub(super) fn memory(&self) -> u64 {
-        self.memory
+    /// How many of `networks` networks one batch takes.
+    ///
+    /// # Errors
+    /// If a single path does not fit.
+    pub(super) fn networks_at_once(
+        &mut self,
+        ensemble: &Ensemble,
+        estimator: Estimator,
+        networks: usize,
+    ) -> Result<usize> {
+        match estimator {
+            Estimator::Count(method) => Ok(self.plan(&Job::Ensemble(ensemble), method, networks, 1)?.networks),
+            Estimator::Rice { points } => {
+                self.rice.networks_at_once(&self.machine, rice::Task { ensemble, points }, networks)
+            }
+        }
     }
 
-    fn limits(&self) -> DeviceLimits {
-        self.device.limits(self.memory)
+    /// Counts or expects on all paths of these draws; one list per draw.
+    ///
+    /// # Errors
+    /// Names the draw and layer that failed.
+    pub(super) fn observe(
+        &mut self,
+        ensemble: &Ensemble,
+        estimator: Estimator,
+        draws: &[u64],
+        stop: &AtomicBool,
+    ) -> Result<Vec<Vec<PathCounts>>, Halt> {
+        match estimator {
+            Estimator::Count(method) => self.count(&Job::Ensemble(ensemble), method, draws, stop),
+            Estimator::Rice { points } => {
+                // The buffers of both do not fit at once.
+                self.batch = None;
+                self.rice.expect(&mut self.machine, rice::Task { ensemble, points }, draws, stop)
+            }
+        }
     }
 
     fn tuning(&mut self, job: &Job, method: Method) -> Result<&mut Tuning> {
-        let name = job.name(method);
+        let name = job.name(Estimator::Count(method));
         if self.tuning.as_ref().is_none_or(|tuning| tuning.job() != name) {
-            let limits = self.limits();
+            let limits = self.machine.limits();
             self.tuning = Some(Tuning::new(name, job.architecture(), method, self.options.rows, &limits)?);
         }
         Ok(self.tuning.as_mut().expect("it was just set"))
@@ -126,11 +130,11 @@ impl Lane {
     /// # Errors
     /// If a single path does not fit.
     pub(super) fn plan(&mut self, job: &Job, method: Method, networks: usize, n_vertices: usize) -> Result<Plan> {
-        let limits = self.limits();
-        let what = format!("architecture {} on {}", job.architecture(), self.summary.name);
+        let limits = self.machine.limits();
+        let what = format!("architecture {} on {}", job.architecture(), self.machine.summary().name);
         let tuning = self.tuning(job, method)?;
         tuning.admit(n_vertices);
-        Plan::fit(tuning.shape(), networks, job.paths_per_network(), &limits, tuning.work(), &what)
+        Plan::fit(tuning.shape(), networks, job.paths_per_network(), &limits, tuning.pace.work(), &what)
     }
 
     /// Counts on all paths of these draws; one list per draw.
@@ -178,7 +182,7 @@ impl Lane {
                 }
                 for (outcome, path_ix) in outcomes.iter().zip(paths.clone()) {
                     if let Some(layer) = outcome.failed_layer {
-                        return Err(overflow(&job.place(draws[ix], path_ix as u64), layer).into());
+                        return Err(job.overflow(draws[ix], path_ix as u64, layer).into());
                     }
                 }
                 let of_path = outcomes.iter().zip(paths_drawn);
@@ -209,7 +213,7 @@ impl Lane {
             losses = 0;
             self.tuning(job, Method::Exact)?.learn(std::slice::from_ref(&outcome));
             match outcome.failed_layer {
-                Some(layer) => return Err(overflow(&job.place(0, path_ix), layer).into()),
+                Some(layer) => return Err(job.overflow(0, path_ix, layer).into()),
                 None if outcome.needed.is_none() => return Ok(log),
                 None => {}
             }
@@ -221,10 +225,9 @@ impl Lane {
     /// # Errors
     /// If a single path does not fit, and whatever goes wrong.
     pub(super) fn profile(&mut self, job: &Job, method: Method, draws: &[u64]) -> Result<Profile, Halt> {
-        let fault = |lane: &Self, fault| failure(&lane.summary, lane.memory, fault);
         // What is learned here is how many rows there are.
         self.count(job, method, &draws[..draws.len().min(64)], &AtomicBool::new(false))?;
-        let limits = self.limits();
+        let limits = self.machine.limits();
         let shape = self.tuning(job, method)?.shape();
         let plan = Plan::fit(shape, draws.len(), job.paths_per_network(), &limits, f64::INFINITY, "")?;
         let draws = &draws[..plan.networks];
@@ -235,7 +238,7 @@ impl Lane {
             let stages = batch.profile(device, job, &inputs)?;
             Ok((stages, batch.outcomes(device, inputs.paths.len())?))
         });
-        let (stages, outcomes) = prepared.map_err(|f| fault(self, f))?;
+        let (stages, outcomes) = prepared.map_err(|fault| self.machine.failure(fault))?;
         let layers = job.architecture().layers().iter().enumerate();
         let operations = layers.map(|(layer, shape)| {
             let level = if matches!(method, Method::Sampled { .. }) { layer.min(1) } else { layer };
@@ -252,9 +255,10 @@ impl Lane {
         if !self.batch.as_ref().is_some_and(fits) {
             // Its memory first.
             self.batch = None;
-            self.batch = Some(Batch::new(&self.device, plan, job, name.unwrap_or_default())?);
+            self.rice.release();
+            self.batch = Some(Batch::new(self.machine.device(), plan, job, name.unwrap_or_default())?);
         }
-        Ok((&self.device, self.batch.as_mut().expect("it was just made")))
+        Ok((self.machine.device(), self.batch.as_mut().expect("it was just made")))
     }
 
     /// Runs a batch once. `None` if asked to stop.
@@ -266,70 +270,31 @@ impl Lane {
         stop: &AtomicBool,
     ) -> Result<Option<Vec<Outcome>>, Fault> {
         #[cfg(test)]
-        self.misfortune()?;
+        self.machine.misfortune()?;
         let (device, batch) = self.prepare(job, plan)?;
         let start = Instant::now();
         let outcomes = batch.count(device, job, inputs, stop)?;
         let is_full = inputs.paths.len() == batch.plan.n_paths();
         if let Some(tuning) = &mut self.tuning {
-            tuning.pace(start.elapsed(), is_full);
+            tuning.pace.adjust(start.elapsed(), is_full);
         }
         Ok(outcomes)
     }
 
-    /// Makes another attempt possible: a lost device is opened again, once; with too little memory, batches are halved.
+    /// See [`Machine::recover`].
     fn recover(&mut self, fault: Fault, losses: &mut usize, n_paths: usize) -> Result<()> {
         self.batch = None;
-        match fault {
-            Fault::Lost(_) if *losses == 0 => *losses += 1,
-            Fault::Memory if n_paths > 1 && self.memory / 2 >= MIN_MEMORY => {
-                // Half of what was used, which may be less than what was allowed.
-                self.memory /= 2;
-                return Ok(());
-            }
-            fault => return Err(failure(&self.summary, self.memory, fault)),
-        }
-        let device = Device::open(&self.adapter, self.options.limits.clone());
-        self.device = device.map_err(|fault| failure(&self.summary, self.memory, fault))?;
-        Ok(())
+        self.machine.recover(fault, losses, n_paths)
     }
 }
 
-/// What tests do to a device and read of it.
+/// What tests read of a device.
 #[cfg(test)]
 impl Lane {
-    fn misfortune(&mut self) -> Result<(), Fault> {
-        if self.losses_to_come > 0 {
-            self.losses_to_come -= 1;
-            self.device.destroy();
-        }
-        if self.shortages_to_come > 0 {
-            self.shortages_to_come -= 1;
-            return Err(Fault::Memory);
-        }
-        Ok(())
-    }
-
     /// The weights and biases of all draws, layer by layer, as they are on the device.
     pub(super) fn weights(&mut self, job: &Job, plan: Plan, inputs: &Inputs) -> Vec<Vec<f32>> {
         self.tuning(job, Method::Exact).expect("it fits");
         let (device, batch) = self.prepare(job, plan).expect("it fits");
         batch.weights(device, job, inputs).expect("no fault")
     }
-}
-
-fn failure(summary: &AdapterSummary, memory: u64, fault: Fault) -> Error {
-    let name = &summary.name;
-    Error::failed(match fault {
-        Fault::Memory => format!("{name}: out of memory, even for batches of {} MiB: use --engine cpu", memory >> 20),
-        Fault::Lost(reason) => format!("{name}: the device was lost twice ({}): use --engine cpu", reason.trim()),
-        Fault::Other(message) => format!("{name}: {message}"),
-    })
-}
-
-fn overflow(place: &str, layer: usize) -> Error {
-    Error::failed(format!(
-        "{place}, layer {}: a pre-activation exceeds the range of f32: try --engine cpu --precision f64, or smaller weights or inputs",
-        layer + 1
-    ))
 }

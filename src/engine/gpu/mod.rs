@@ -14,6 +14,8 @@
 //! After the last layer, tally counts boundaries and knots. The sampled method has no insertion: grid makes its rows once, and flips
 //! compares neighbours.
 //!
+//! For the Rice estimator, `rice` makes rates at points of paths in place of rows that are inserted.
+//!
 //! Every path has a fixed room for rows. A path that needs more says so and is counted again with more room; no crossing is dropped.
 
 mod adapter;
@@ -23,8 +25,12 @@ mod commands;
 mod device;
 mod inputs;
 mod lane;
+mod machine;
 mod outcome;
+mod pace;
 mod plan;
+mod program;
+mod rice;
 mod stages;
 mod step;
 #[cfg(test)]
@@ -40,8 +46,9 @@ pub use self::adapter::{AdapterChoice, AdapterSummary, adapters, automatic};
 pub use self::batch::StageTime;
 use self::inputs::Job;
 pub use self::lane::Profile;
-use self::lane::{Halt, Lane, Options};
-use super::{Engine, Method, PathCounts, Precision, Provenance};
+use self::lane::{Lane, Options};
+use self::machine::Halt;
+use super::{Engine, Estimator, Method, PathCounts, Precision, Provenance};
 use crate::ensemble::Ensemble;
 use crate::error::Result;
 use crate::network::Network;
@@ -71,7 +78,7 @@ impl GpuEngine {
         let open = |(adapter, summary)| Lane::open(adapter, summary, options.clone());
         let lanes = adapters.into_iter().map(open).collect::<Result<Vec<Lane>>>()?;
         let joined = |text: &dyn Fn(&AdapterSummary) -> String| {
-            let mut parts: Vec<String> = lanes.iter().map(|lane| text(lane.summary())).collect();
+            let mut parts: Vec<String> = lanes.iter().map(|lane| text(lane.machine.summary())).collect();
             parts.dedup();
             parts.join(" + ")
         };
@@ -102,6 +109,33 @@ impl GpuEngine {
         lock(&self.lanes[0])
     }
 
+    /// Has all devices work off these draws.
+    fn share_out(
+        &self,
+        ensemble: &Ensemble,
+        estimator: Estimator,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>> {
+        let next = AtomicU64::new(networks.start);
+        let work = Work { ensemble, estimator, end: networks.end, stop };
+        let shares: Vec<Result<Vec<(u64, Counts)>, Halt>> = std::thread::scope(|scope| {
+            let (work, next) = (&work, &next);
+            let spawn = |lane| scope.spawn(move || self.work_off(lane, work, next));
+            let threads: Vec<_> = self.lanes.iter().map(spawn).collect();
+            threads.into_iter().map(|thread| thread.join().expect("devices do not panic")).collect()
+        });
+        let mut results = Vec::new();
+        for share in shares {
+            match share {
+                Ok(share) => results.extend(share),
+                Err(Halt::Error(error)) => return Err(error),
+                Err(Halt::Stopped) => {}
+            }
+        }
+        Ok(unbroken(networks.start, results))
+    }
+
     /// One device's share of the work: batch after batch, until all draws up to `end` are taken.
     fn work_off(&self, lane: &Mutex<Lane>, work: &Work, next: &AtomicU64) -> Result<Vec<(u64, Counts)>, Halt> {
         let mut lane = lock(lane);
@@ -110,13 +144,13 @@ impl GpuEngine {
             let left = work.end.saturating_sub(next.load(Ordering::Relaxed));
             // Devices of different speed end together when none takes all that is left.
             let fair = left.div_ceil(self.lanes.len() as u64).clamp(1, u64::from(u32::MAX)) as usize;
-            let n = lane.plan(&work.job, work.method, fair, 1)?.networks as u64;
+            let n = lane.networks_at_once(work.ensemble, work.estimator, fair)? as u64;
             let first = next.fetch_add(n, Ordering::Relaxed);
             if first >= work.end {
                 return Ok(share);
             }
             let draws: Vec<u64> = (first..work.end.min(first + n)).collect();
-            match lane.count(&work.job, work.method, &draws, work.stop) {
+            match lane.observe(work.ensemble, work.estimator, &draws, work.stop) {
                 Ok(counts) => share.push((first, counts)),
                 Err(Halt::Stopped) => return Ok(share),
                 Err(halt) => {
@@ -132,8 +166,8 @@ impl GpuEngine {
 type Counts = Vec<Vec<PathCounts>>;
 
 struct Work<'a> {
-    job: Job<'a>,
-    method: Method,
+    ensemble: &'a Ensemble,
+    estimator: Estimator,
     end: u64,
     stop: &'a AtomicBool,
 }
@@ -162,17 +196,9 @@ impl Engine for GpuEngine {
         self.provenance.clone()
     }
 
-    fn memory_needed(&self, ensemble: &Ensemble, method: Method) -> Result<u128> {
+    fn memory_needed(&self, ensemble: &Ensemble, estimator: Estimator) -> Result<u128> {
         let path = 4 * 8 * ensemble.path.n_coordinates();
-        let mut needed = path;
-        for lane in &self.lanes {
-            let mut lane = lock(lane);
-            // One path must fit on the device.
-            lane.plan(&Job::Ensemble(ensemble), method, 1, ensemble.path.n_vertices())?;
-            // What is sent and read back; a software device has its own memory here, too.
-            needed += u128::from(lane.memory()) * if lane.summary().is_software() { 2 } else { 1 };
-        }
-        Ok(needed)
+        self.lanes.iter().try_fold(path, |sum, lane| Ok(sum + lock(lane).memory_needed(ensemble, estimator)?))
     }
 
     fn networks_at_once(&self) -> u64 {
@@ -187,23 +213,17 @@ impl Engine for GpuEngine {
         networks: Range<u64>,
         stop: &AtomicBool,
     ) -> Result<Vec<PathCounts>> {
-        let next = AtomicU64::new(networks.start);
-        let work = Work { job: Job::Ensemble(ensemble), method, end: networks.end, stop };
-        let shares: Vec<Result<Vec<(u64, Counts)>, Halt>> = std::thread::scope(|scope| {
-            let (work, next) = (&work, &next);
-            let spawn = |lane| scope.spawn(move || self.work_off(lane, work, next));
-            let threads: Vec<_> = self.lanes.iter().map(spawn).collect();
-            threads.into_iter().map(|thread| thread.join().expect("devices do not panic")).collect()
-        });
-        let mut results = Vec::new();
-        for share in shares {
-            match share {
-                Ok(share) => results.extend(share),
-                Err(Halt::Error(error)) => return Err(error),
-                Err(Halt::Stopped) => {}
-            }
-        }
-        Ok(unbroken(networks.start, results))
+        self.share_out(ensemble, Estimator::Count(method), networks, stop)
+    }
+
+    fn expect(
+        &self,
+        ensemble: &Ensemble,
+        points: usize,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>> {
+        self.share_out(ensemble, Estimator::Rice { points }, networks, stop)
     }
 
     fn count_given(&self, network: &Network, paths: &[&Path], method: Method) -> Result<Vec<PathCounts>> {

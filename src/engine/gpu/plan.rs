@@ -32,6 +32,18 @@ pub(super) struct LayerShape {
     pub(super) n_breakpoints: usize,
 }
 
+impl LayerShape {
+    /// All hidden layers of an architecture.
+    pub(super) fn of(architecture: &Architecture) -> Vec<Self> {
+        let layers = architecture.layers().iter().map(|layer| Self {
+            inputs: layer.affine.inputs(),
+            units: layer.affine.units(),
+            n_breakpoints: layer.activation.pieces().breakpoints.len(),
+        });
+        layers.collect()
+    }
+}
+
 /// What one path needs: the network's layers, and the rows it has room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -115,12 +127,7 @@ impl Shape {
         n_vertices: usize,
         limits: &DeviceLimits,
     ) -> Result<Self> {
-        let layers = architecture.layers().iter().map(|layer| LayerShape {
-            inputs: layer.affine.inputs(),
-            units: layer.affine.units(),
-            n_breakpoints: layer.activation.pieces().breakpoints.len(),
-        });
-        let layers: Vec<LayerShape> = layers.collect();
+        let layers = LayerShape::of(architecture);
         for (l, layer) in layers.iter().enumerate() {
             let together = layer.units * layer.n_breakpoints;
             let per_lane = layer.units.div_ceil(LANES) * (3 * layer.n_breakpoints + 1);
@@ -232,26 +239,16 @@ impl Plan {
                 && sizes.total(shape.rows.len()) <= limits.memory
         };
         let by_work = ((work / shape.work().max(1.0)) as usize).max(1);
-        let (networks, paths) = if fits(1, paths) {
-            (most(networks.min(by_work.div_ceil(paths)), |n| fits(n, paths)), paths)
-        } else {
-            (1, most(paths, |p| fits(1, p)))
-        };
+        let (networks, paths) = together(networks, paths, by_work, fits);
         // The loop of one workgroup over all rows of a path.
         const MAX_ROWS: usize = 5 << 18;
         let rows = shape.rows.iter().copied().max().unwrap_or(0);
         if paths == 0 || rows > MAX_ROWS {
             let sizes = shape.sizes(1, 1);
-            let (name, bytes) = sizes.largest();
-            let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-            return Err(Error::usage(format!(
-                "{what}: one path with {rows} vertices needs {:.1} MiB on the device, {:.1} MiB for its {name}, but there are {:.0} MiB, \
-                 {:.0} MiB for one buffer, and at most {MAX_ROWS} vertices: use --engine cpu, shorter paths or narrower layers",
-                mib(sizes.total(shape.rows.len())),
-                mib(bytes),
-                mib(limits.memory),
-                mib(limits.binding)
-            )));
+            let path = format!("{what}: one path with {rows} vertices");
+            let remedy =
+                format!(", and at most {MAX_ROWS} vertices: use --engine cpu, shorter paths or narrower layers");
+            return Err(too_large(&path, sizes.total(shape.rows.len()), sizes.largest(), limits, &remedy));
         }
         Ok(Self { shape, networks, paths, max_groups: limits.groups })
     }
@@ -270,6 +267,39 @@ impl Plan {
     pub(super) fn sizes(&self) -> Sizes {
         self.shape.sizes(self.networks, self.paths)
     }
+}
+
+/// How many of `networks` networks, and paths of each, are computed together: several networks with all their `paths`, `by_work` paths
+/// if there are so many that fit, or a part of one network.
+pub(super) fn together(
+    networks: usize,
+    paths: usize,
+    by_work: usize,
+    fits: impl Fn(usize, usize) -> bool,
+) -> (usize, usize) {
+    if fits(1, paths) {
+        (most(networks.min(by_work.div_ceil(paths)), |n| fits(n, paths)), paths)
+    } else {
+        (1, most(paths, |p| fits(1, p)))
+    }
+}
+
+/// What is said of something that does not fit on a device, with the size of its largest buffer.
+pub(super) fn too_large(
+    what: &str,
+    total: u64,
+    (name, bytes): (&str, u64),
+    limits: &DeviceLimits,
+    remedy: &str,
+) -> Error {
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    Error::usage(format!(
+        "{what} needs {:.1} MiB on the device, {:.1} MiB for its {name}, but there are {:.0} MiB, {:.0} MiB for one buffer{remedy}",
+        mib(total),
+        mib(bytes),
+        mib(limits.memory),
+        mib(limits.binding)
+    ))
 }
 
 /// The largest number up to `limit` for which `fits` holds; it holds for all below it.

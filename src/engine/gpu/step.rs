@@ -2,6 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::network::BiasDensity;
+
 /// One step of the pipeline, see `shaders/shared/step.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
@@ -22,6 +24,8 @@ pub(super) struct Step {
     pub(super) side_base: u32,
     pub(super) n_sides: u32,
     pub(super) keeps_rows: u32,
+    pub(super) pairs: u32,
+    pub(super) lanes: u32,
 }
 
 /// One tensor to draw, see `shaders/draw.wgsl`.
@@ -73,6 +77,45 @@ pub(super) struct GridVertex {
     pub(super) whole: u32,
     pub(super) part: f32,
     pub(super) length: f32,
+}
+
+/// Normal weights and biases of a layer, see `shaders/given_inputs.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub(super) struct NormalLaw {
+    pub(super) scale: f32,
+    pub(super) weight_variance: f32,
+    pub(super) bias_variance: f32,
+}
+
+impl NormalLaw {
+    pub(super) fn new(weight_variance: f64, bias_variance: f64) -> Self {
+        let unit = weight_variance.max(bias_variance);
+        Self {
+            scale: unit.sqrt() as f32,
+            weight_variance: (weight_variance / unit) as f32,
+            bias_variance: (bias_variance / unit) as f32,
+        }
+    }
+}
+
+/// The density of a layer's biases, see `shaders/given_weights.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub(super) struct Density {
+    pub(super) width: f32,
+    pub(super) peak: f32,
+    pub(super) is_uniform: u32,
+}
+
+impl From<BiasDensity> for Density {
+    fn from(density: BiasDensity) -> Self {
+        let (width, is_uniform) = match density {
+            BiasDensity::Normal { std } => (std, 0),
+            BiasDensity::Uniform { half_width } => (half_width, 1),
+        };
+        Self { width: width as f32, peak: density.at(0.0) as f32, is_uniform }
+    }
 }
 
 /// Flag of a row: a unit changes piece there.

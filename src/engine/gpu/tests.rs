@@ -4,24 +4,35 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::engine::cpu::CpuEngine;
-use crate::network::{Activation, AffineWeights, Architecture, RandomNetwork};
+use crate::network::{AffineWeights, Architecture, RandomNetwork};
 use crate::path::{PathLaw, RandomPath, StartLaw};
 
-static GO_ON: AtomicBool = AtomicBool::new(false);
+pub(super) static GO_ON: AtomicBool = AtomicBool::new(false);
 
-fn ensemble(shape: &str, weights: &str, bias: &str, path: &str, paths_per_network: u64) -> Ensemble {
-    let shape = Architecture::parse(shape, Activation::relu(), 1).unwrap();
+pub(super) fn ensemble(shape: &str, weights: &str, bias: &str, path: &str, paths_per_network: u64) -> Ensemble {
+    activated(shape, "relu", weights, bias, path, paths_per_network)
+}
+
+pub(super) fn activated(
+    shape: &str,
+    activation: &str,
+    weights: &str,
+    bias: &str,
+    path: &str,
+    paths_per_network: u64,
+) -> Ensemble {
+    let shape = Architecture::parse(shape, activation.parse().unwrap(), 1).unwrap();
     let dim = shape.input_dim();
     let network = RandomNetwork::new(shape, weights.parse().unwrap(), bias.parse().unwrap(), 5).unwrap();
     let law = PathLaw::from_flags(path, StartLaw::Normal(1.0), 2.0, dim).unwrap();
     Ensemble { network, path: RandomPath::new(law, dim, 5).unwrap(), paths_per_network }
 }
 
-fn gpu(options: &Options) -> GpuEngine {
+pub(super) fn gpu(options: &Options) -> GpuEngine {
     GpuEngine::with_options(AdapterChoice::Best, options).expect("a device: see the README")
 }
 
-fn count(engine: &dyn Engine, ensemble: &Ensemble, method: Method, networks: Range<u64>) -> Vec<PathCounts> {
+pub(super) fn count(engine: &dyn Engine, ensemble: &Ensemble, method: Method, networks: Range<u64>) -> Vec<PathCounts> {
     engine.count(ensemble, method, networks, &GO_ON).expect("no fault")
 }
 
@@ -127,12 +138,12 @@ fn a_lost_device_is_opened_again_once() {
     let expected = count(&gpu(&Options::default()), &ensemble, Method::Exact, 0..30);
     let engine = gpu(&Options::default());
     for method in METHODS {
-        engine.lane().losses_to_come = 1;
+        engine.lane().machine.losses_to_come = 1;
         let counts = count(&engine, &ensemble, method, 0..30);
         assert_eq!(counts.len(), 30);
         assert!(method != Method::Exact || counts == expected);
     }
-    engine.lane().losses_to_come = 2;
+    engine.lane().machine.losses_to_come = 2;
     let error = engine.count(&ensemble, Method::Exact, 0..30, &GO_ON).unwrap_err().to_string();
     assert!(error.contains("lost twice"), "{error}");
     // And again later, when the driver has recovered.
@@ -144,11 +155,11 @@ fn too_little_memory_halves_the_batches() {
     let ensemble = ensemble("2-20x2", "he-normal", "normal:0.1", "segment", 1);
     let expected = count(&gpu(&Options::default()), &ensemble, Method::Exact, 0..50);
     let engine = gpu(&Options::default());
-    let before = engine.lane().memory();
-    engine.lane().shortages_to_come = 3;
+    let before = engine.lane().machine.memory();
+    engine.lane().machine.shortages_to_come = 3;
     assert_eq!(count(&engine, &ensemble, Method::Exact, 0..50), expected);
-    assert_eq!(engine.lane().memory(), before / 8);
-    engine.lane().shortages_to_come = usize::MAX;
+    assert_eq!(engine.lane().machine.memory(), before / 8);
+    engine.lane().machine.shortages_to_come = usize::MAX;
     let error = engine.count(&ensemble, Method::Exact, 0..50, &GO_ON).unwrap_err().to_string();
     assert!(error.contains("out of memory"), "{error}");
 }
@@ -233,5 +244,5 @@ fn in_a_process_with_little_memory() {
     let pid = std::process::id().to_string();
     assert!(std::process::Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap().success());
     assert_eq!(count(&engine, &ensemble, Method::Exact, 0..8), expected);
-    assert!(engine.lane().memory() < 1 << 30, "there was memory for all");
+    assert!(engine.lane().machine.memory() < 1 << 30, "there was memory for all");
 }

@@ -1,21 +1,11 @@
 //! What the batches of a job teach about the next ones: how many rows paths have, and how fast the device is.
 
-use std::time::Duration;
-
 use super::outcome::Outcome;
+use super::pace::Pace;
 use super::plan::{DeviceLimits, Shape};
 use crate::engine::Method;
 use crate::error::Result;
 use crate::network::Architecture;
-
-/// Floating-point operations of the first batch, before it is known how fast the device is.
-const FIRST_WORK: f64 = 1e9;
-const MIN_WORK: f64 = 1e6;
-const MAX_WORK: f64 = 1e13;
-
-/// A batch should take so long: enough to keep the device busy, little enough to stop soon.
-const SHORT: Duration = Duration::from_millis(50);
-const LONG: Duration = Duration::from_millis(200);
 
 /// The sizes of the next batch.
 #[derive(Clone, Debug)]
@@ -24,7 +14,7 @@ pub(super) struct Tuning {
     shape: Shape,
     /// The most rows seen before the first layer and after each.
     peak: Vec<usize>,
-    work: f64,
+    pub(super) pace: Pace,
 }
 
 impl Tuning {
@@ -44,7 +34,7 @@ impl Tuning {
             shape.rows[1..].fill(rows);
         }
         let peak = vec![0; shape.rows.len()];
-        Ok(Self { job, shape, peak, work: FIRST_WORK })
+        Ok(Self { job, shape, peak, pace: Pace::default() })
     }
 
     pub(super) fn job(&self) -> &str {
@@ -53,11 +43,6 @@ impl Tuning {
 
     pub(super) fn shape(&self) -> Shape {
         self.shape.clone()
-    }
-
-    /// Floating-point operations of a batch.
-    pub(super) fn work(&self) -> f64 {
-        self.work
     }
 
     /// Makes room for paths of so many vertices.
@@ -92,15 +77,6 @@ impl Tuning {
             }
         }
     }
-
-    /// Adjusts the work of a batch to the time that one took, or to the time of a part of one.
-    pub(super) fn pace(&mut self, time: Duration, is_full: bool) {
-        if time > LONG {
-            self.work = (self.work / 2.0).max(MIN_WORK);
-        } else if time < SHORT && is_full {
-            self.work = (self.work * 2.0).min(MAX_WORK);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -130,16 +106,5 @@ mod tests {
         let mut roomy = self::tuning(Some(100_000));
         roomy.learn(&[outcome(None, [2, 10, 20])]);
         assert!((20..100).contains(&roomy.shape().rows[2]), "{roomy:?}");
-    }
-
-    #[test]
-    fn work_follows_the_device() {
-        let mut tuning = tuning(None);
-        tuning.pace(Duration::from_millis(1), false);
-        assert_eq!(tuning.work(), FIRST_WORK, "a part of a batch says nothing");
-        tuning.pace(Duration::from_millis(1), true);
-        assert_eq!(tuning.work(), 2.0 * FIRST_WORK);
-        (0..100).for_each(|_| tuning.pace(Duration::from_secs(1), true));
-        assert_eq!(tuning.work(), MIN_WORK);
     }
 }

@@ -58,7 +58,8 @@ mod tests {
                     for input in 0..=inputs {
                         let h = match input < inputs {
                             true => f64::from(self.x[((path * rows_in + row) * inputs + input) as usize]),
-                            false => 1.0,
+                            // Derivatives, every other row where rows are pairs, have no bias.
+                            false => f64::from(1 - (row & self.step.pairs)),
                         };
                         let h = if input < inputs { self.activation.pieces().value(h) } else { h };
                         let product = h * f64::from(network[(input * units + unit) as usize]);
@@ -122,6 +123,18 @@ mod tests {
         assert!(case.agrees(&z));
         assert!(!case.agrees(&case.run(&device, &[(0, 16), (16, 48)], &[(0, 3)])), "inputs are missing");
         assert!(!case.agrees(&case.run(&device, &[(0, 50)], &[(0, 2)])), "rows are missing");
+    }
+
+    #[test]
+    fn derivatives_have_no_bias() {
+        let device = device();
+        let mut case = Case::new(&[130, 70], 50, 9, "identity");
+        case.step.pairs = 1;
+        assert!(case.agrees(&case.run(&device, &[(0, 50)], &[(0, 3)])));
+        let z = case.run(&device, &[(0, 16), (16, 50)], &[(0, 1), (64, 2)]);
+        assert!(case.agrees(&z), "in parts");
+        case.step.pairs = 0;
+        assert!(!case.agrees(&z), "values have");
     }
 
     #[test]

@@ -13,8 +13,8 @@ use super::harness::device;
 use crate::engine::gpu::device::dispatch;
 use crate::engine::gpu::plan::{LANES, MAX_ITERATIONS, TILE};
 use crate::engine::gpu::step::{
-    BOUNDARIES, BOUNDARY, COINCIDENT, DEAD, Draw, Entry, FAILED, GridVertex, Interval, KNOTS, NEEDED, NEW, NO_CROSSING,
-    RESULT_HEAD, RISING, Source, Step,
+    BOUNDARIES, BOUNDARY, COINCIDENT, DEAD, Density, Draw, Entry, FAILED, GridVertex, Interval, KNOTS, NEEDED, NEW,
+    NO_CROSSING, NormalLaw, RESULT_HEAD, RISING, Source, Step,
 };
 
 fn parse(stage: Stage) -> (Module, ModuleInfo) {
@@ -113,7 +113,9 @@ fn structs_have_the_same_layout_on_both_sides() {
                 grid_points,
                 side_base,
                 n_sides,
-                keeps_rows
+                keeps_rows,
+                pairs,
+                lanes
             ),
         ),
         ("Draw", rust_layout!(Draw, seed, tensor, n_elements, stride, base, scale, padding)),
@@ -121,6 +123,8 @@ fn structs_have_the_same_layout_on_both_sides() {
         ("OpenInterval", rust_layout!(Interval, first_entry, n_entries, n_new, new_row)),
         ("Entry", rust_layout!(Entry, fraction, row, crossing, leads)),
         ("Source", rust_layout!(Source, row, fraction, crossing)),
+        ("NormalLaw", rust_layout!(NormalLaw, scale, weight_variance, bias_variance)),
+        ("Density", rust_layout!(Density, width, peak, is_uniform)),
         ("Vertex", rust_layout!(GridVertex, whole, part, length)),
     ];
     for (name, expected) in expected {

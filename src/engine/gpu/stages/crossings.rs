@@ -2,7 +2,7 @@
 
 use super::wgsl;
 
-pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/pieces", "shared/rows", "crossings");
+pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/pieces", "shared/range", "shared/rows", "crossings");
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use super::wgsl;
 
-pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/pieces", "shared/rows", "flips");
+pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/pieces", "shared/range", "shared/rows", "flips");
 
 #[cfg(test)]
 pub(super) mod tests {

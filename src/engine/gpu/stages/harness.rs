@@ -67,6 +67,15 @@ pub(super) fn dice(seed: u64) -> impl FnMut(u32) -> u32 {
     }
 }
 
+/// Whether the device has the twin's values but for a relative error, and nothing where the twin has none.
+pub(super) fn agree(twin: &[Option<f64>], device: &[u32], relative: f64) -> bool {
+    let same = |(twin, (&bits, &value)): (&Option<f64>, (&u32, &f32))| match twin {
+        Some(twin) => (f64::from(value) - twin).abs() <= relative * twin.abs(),
+        None => bits == DIRT,
+    };
+    twin.len() == device.len() && twin.iter().zip(device.iter().zip(values::<f32>(device))).all(same)
+}
+
 /// Whether a stage notices that one of its inputs is another: the negative control of a comparison.
 pub(super) fn expect_difference(twin: &[u32], device: &[u32], what: &str) {
     assert_ne!(twin, device, "a changed input changes nothing: {what}");

@@ -1,11 +1,14 @@
 //! The stages: the kernels of `shaders/`, each beside its twin for the CPU, which takes the same bindings in the same order.
 
+mod activate;
 mod affine;
 #[cfg(test)]
 mod contract;
 mod crossings;
 mod draw;
 mod flips;
+mod given_inputs;
+mod given_weights;
 mod grid;
 #[cfg(test)]
 pub(super) mod harness;
@@ -30,10 +33,13 @@ pub(super) enum Stage {
     Grid,
     Flips,
     Sides,
+    Activate,
+    GivenInputs,
+    GivenWeights,
 }
 
 impl Stage {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Draw,
         Self::Affine,
         Self::Crossings,
@@ -45,6 +51,9 @@ impl Stage {
         Self::Grid,
         Self::Flips,
         Self::Sides,
+        Self::Activate,
+        Self::GivenInputs,
+        Self::GivenWeights,
     ];
 
     /// The name of its files, and of everything of it on the device.
@@ -61,6 +70,9 @@ impl Stage {
             Self::Grid => "grid",
             Self::Flips => "flips",
             Self::Sides => "sides",
+            Self::Activate => "activate",
+            Self::GivenInputs => "given_inputs",
+            Self::GivenWeights => "given_weights",
         }
     }
 
@@ -78,6 +90,9 @@ impl Stage {
             Self::Grid => grid::SOURCE,
             Self::Flips => flips::SOURCE,
             Self::Sides => sides::SOURCE,
+            Self::Activate => activate::SOURCE,
+            Self::GivenInputs => given_inputs::SOURCE,
+            Self::GivenWeights => given_weights::SOURCE,
         }
     }
 }

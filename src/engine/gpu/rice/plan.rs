@@ -1,0 +1,292 @@
+//! What fits on a device: pure arithmetic, without one.
+
+use crate::engine::gpu::plan::{DeviceLimits, LANES, LayerShape, MAX_ITERATIONS, together, too_large};
+use crate::error::{Error, Result};
+use crate::network::RandomNetwork;
+use crate::rice::RateLaw;
+
+/// What one path needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) layers: Vec<LayerShape>,
+    /// Layers whose pre-activations are computed, from the first on.
+    pub(super) n_drawn: usize,
+    /// Points of a path.
+    pub(super) points: usize,
+}
+
+/// How many networks and paths of each are computed together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) shape: Shape,
+    pub(super) networks: usize,
+    /// Paths of each network; fewer than there are only if `networks` is 1.
+    pub(super) paths: usize,
+    /// Workgroups that the device takes in one dimension.
+    pub(super) max_groups: u32,
+}
+
+/// Bytes of the buffers of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sizes {
+    pub(super) draws: u64,
+    pub(super) weights: u64,
+    /// The inputs of layers, in turn.
+    pub(super) rows: [u64; 2],
+    pub(super) n_rows: u64,
+    pub(super) rates: u64,
+    pub(super) failures: u64,
+}
+
+impl Sizes {
+    fn all(&self) -> [(&'static str, u64); 7] {
+        let [even, odd] = self.rows;
+        [
+            ("draws", self.draws),
+            ("weights", self.weights),
+            ("rows", even),
+            ("rows", odd),
+            ("row counts", self.n_rows),
+            ("rates", self.rates),
+            ("failures", self.failures),
+        ]
+    }
+
+    fn largest(&self) -> (&'static str, u64) {
+        self.all().into_iter().max_by_key(|(_, bytes)| *bytes).expect("there are buffers")
+    }
+
+    /// All of them; what is read back is there twice.
+    fn total(&self) -> u64 {
+        let once = self.all().iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(*bytes));
+        once.saturating_add(self.staging())
+    }
+
+    /// What is read back.
+    pub(super) fn staging(&self) -> u64 {
+        self.rates.saturating_add(self.failures)
+    }
+}
+
+impl Shape {
+    /// The shape of paths of so many `points`.
+    ///
+    /// # Errors
+    /// A layer that the stages cannot handle in one go.
+    pub(super) fn new(network: &RandomNetwork, points: usize) -> Result<Self> {
+        let layers = LayerShape::of(network.architecture());
+        let law = RateLaw::of_network(network)[0];
+        for (l, layer) in layers.iter().enumerate() {
+            let iterations = match law {
+                RateLaw::Inputs { .. } => {
+                    let lanes = lanes(layer.inputs);
+                    (2 * layer.inputs.div_ceil(lanes) + layer.n_breakpoints.div_ceil(lanes)).max(layer.n_breakpoints)
+                }
+                RateLaw::PreActivations(_) => layer.units.div_ceil(lanes(layer.units)) * (layer.n_breakpoints + 1),
+            };
+            if iterations > MAX_ITERATIONS - LANES {
+                return Err(Error::usage(format!(
+                    "architecture {}, layer {}: {} units of {} breakpoints each on {} inputs are more than the GPU engine takes: use \
+                     --engine cpu",
+                    network.architecture(),
+                    l + 1,
+                    layer.units,
+                    layer.n_breakpoints,
+                    layer.inputs
+                )));
+            }
+        }
+        let n_drawn = law.n_drawn(layers.len());
+        Ok(Self { layers, n_drawn, points })
+    }
+
+    /// Width of the inputs of a layer; of the last layer's outputs, too.
+    fn width(&self, level: usize) -> usize {
+        level.checked_sub(1).map_or(self.layers[0].inputs, |before| self.layers[before].units)
+    }
+
+    /// Floating-point operations on one path: products, and rates from rows that are about as wide as the inputs.
+    fn work(&self) -> f64 {
+        let products = self.layers[..self.n_drawn].iter().map(|l| 4.0 * l.inputs as f64 * l.units as f64);
+        let rates = self.layers.iter().map(|l| 8.0 * l.inputs as f64);
+        self.points as f64 * products.chain(rates).sum::<f64>()
+    }
+
+    /// Bytes of the buffers for so many networks with so many paths each. Too large a number saturates.
+    pub(super) fn sizes(&self, networks: usize, paths: usize) -> Sizes {
+        let words = |factors: &[usize]| factors.iter().fold(4, |product: u64, &f| product.saturating_mul(f as u64));
+        let widest = |parity: usize| (parity..=self.n_drawn).step_by(2).map(|level| self.width(level)).max();
+        let rows = |parity| words(&[networks, paths, self.points, 2, widest(parity).unwrap_or(0)]);
+        let weights = self.layers[..self.n_drawn].iter().map(|l| words(&[networks, l.inputs + 1, l.units])).max();
+        Sizes {
+            draws: words(&[networks, 2]),
+            weights: weights.unwrap_or(0),
+            rows: [rows(0), rows(1)],
+            n_rows: words(&[networks]),
+            rates: words(&[networks, paths, self.points, self.layers.len()]),
+            failures: words(&[networks]),
+        }
+    }
+}
+
+impl Plan {
+    /// As many of `networks` networks with `paths` paths each as fit on the device and make at most `work` floating-point operations.
+    ///
+    /// # Errors
+    /// If a single path does not fit: what it would need.
+    pub(super) fn fit(
+        shape: Shape,
+        networks: usize,
+        paths: usize,
+        limits: &DeviceLimits,
+        work: f64,
+        what: &str,
+    ) -> Result<Self> {
+        let fits = |networks: usize, paths: usize| {
+            let sizes = shape.sizes(networks, paths);
+            networks <= limits.groups as usize && sizes.largest().1 <= limits.binding && sizes.total() <= limits.memory
+        };
+        let by_work = ((work / shape.work()) as usize).max(1);
+        let (networks, paths) = together(networks, paths, by_work, fits);
+        if paths == 0 {
+            let (sizes, points) = (shape.sizes(1, 1), shape.points);
+            let path = format!("{what}: one path with {points} points");
+            let remedy = ": use --engine cpu, fewer points or narrower layers";
+            return Err(too_large(&path, sizes.total(), sizes.largest(), limits, remedy));
+        }
+        Ok(Self { shape, networks, paths, max_groups: limits.groups })
+    }
+
+    /// Whether a batch made for this plan has room for another plan's.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.shape == other.shape && self.paths == other.paths && self.networks >= other.networks
+    }
+
+    /// Points of a network.
+    pub(super) fn points(&self) -> usize {
+        self.paths * self.shape.points
+    }
+
+    /// Points of a batch.
+    pub(super) fn n_points(&self) -> usize {
+        self.networks * self.points()
+    }
+
+    /// Bytes of its buffers.
+    pub(super) fn sizes(&self) -> Sizes {
+        self.shape.sizes(self.networks, self.paths)
+    }
+
+    /// Bytes of the host's memory that its batches take: points in f64 while they are drawn, with as much again unused, then in f32, as
+    /// rows and as they are sent; their factors; rates as they are read, and in f64; weights as they are drawn and sent.
+    pub(super) fn host_bytes(&self) -> u128 {
+        let sizes = self.sizes();
+        let coordinates = 8 * self.n_points() as u128 * self.shape.layers[0].inputs as u128;
+        6 * coordinates + 16 * self.n_points() as u128 + 4 * u128::from(sizes.rates) + 3 * u128::from(sizes.weights)
+    }
+}
+
+/// Invocations that work on one point with rows of such a width: few enough that each has something to do, and neighbours read
+/// neighbouring values.
+pub(in crate::engine::gpu) fn lanes(width: usize) -> usize {
+    const PER_LANE: usize = 8;
+    width.div_ceil(PER_LANE).next_power_of_two().min(LANES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Activation, Architecture};
+
+    const LIMITS: DeviceLimits = DeviceLimits { binding: 1 << 27, groups: 65_535, memory: 1 << 30 };
+
+    fn shape(text: &str, activation: Activation, weights: &str, points: usize) -> Result<Shape> {
+        let architecture = Architecture::parse(text, activation, 1).unwrap();
+        let bias = "normal:0.1".parse().unwrap();
+        Shape::new(&RandomNetwork::new(architecture, weights.parse().unwrap(), bias, 0).unwrap(), points)
+    }
+
+    fn relu(text: &str, weights: &str, points: usize) -> Shape {
+        shape(text, Activation::relu(), weights, points).unwrap()
+    }
+
+    #[test]
+    fn plans_fill_the_device_and_no_more() {
+        for (text, weights, points) in [
+            ("2-64x3", "he-normal", 1),
+            ("784-512x3", "he-normal", 3),
+            ("1-1", "he-normal", 1),
+            ("3-7x200", "laplace:1", 64),
+            ("2-1000-4000-3", "torch", 1),
+        ] {
+            let shape = relu(text, weights, points);
+            for paths in [1, 37, 4096, 1_000_000] {
+                let place = format!("{text} {points} {paths}");
+                let plan = Plan::fit(shape.clone(), 1_000_000, paths, &LIMITS, f64::INFINITY, "here").unwrap();
+                let fits = |networks: usize, paths: usize| {
+                    let sizes = shape.sizes(networks, paths);
+                    sizes.all().iter().all(|(_, bytes)| *bytes <= LIMITS.binding)
+                        && sizes.total() <= LIMITS.memory
+                        && networks <= 65_535
+                };
+                assert!(fits(plan.networks, plan.paths), "{place}");
+                if plan.paths == paths {
+                    assert!(!fits(plan.networks + 1, paths), "{place}");
+                } else {
+                    assert!(plan.networks == 1 && !fits(1, plan.paths + 1), "{place}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn work_bounds_a_batch_but_one_network_is_always_tried() {
+        let shape = relu("2-64x3", "he-normal", 2);
+        // Two products, of 2 and of 64 inputs, twice; the last layer has none.
+        assert_eq!(shape.work(), 2.0 * (4.0 * (128.0 + 4096.0) + 8.0 * 130.0));
+        let fit = |paths, work| Plan::fit(shape.clone(), 1000, paths, &LIMITS, work, "").unwrap();
+        assert_eq!(fit(5, 1.0).networks, 1);
+        assert_eq!(fit(5, 50.5 * shape.work()).networks, 10);
+        assert_eq!((fit(5, f64::INFINITY).networks, fit(5, f64::INFINITY).paths), (1000, 5));
+    }
+
+    /// Levels alternate between the buffers; the law says which are there.
+    #[test]
+    fn buffers_hold_the_levels_that_are_needed() {
+        let shape = relu("3-100-5-70-9", "he-normal", 4);
+        let sizes = shape.sizes(2, 10);
+        assert_eq!(sizes.rows, [4 * 80 * 2 * 5, 4 * 80 * 2 * 100]);
+        assert_eq!((sizes.weights, sizes.rates), (4 * 2 * 101 * 5, 4 * 80 * 4));
+        let sizes = relu("3-100-5-70-9", "laplace:1", 4).sizes(2, 10);
+        assert_eq!((sizes.rows[0], sizes.weights), (4 * 80 * 2 * 9, 4 * 2 * 71 * 9));
+        let one = relu("3-100", "he-normal", 1);
+        assert_eq!((one.n_drawn, one.sizes(1, 1).rows[1], one.sizes(1, 1).weights), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_does_not_fit_alone_is_refused_with_its_size() {
+        let fit = |shape| Plan::fit(shape, 1, 7, &LIMITS, 1.0, "here").map_err(|error| error.to_string());
+        let error = fit(relu("2-40000x3", "he-normal", 1)).unwrap_err();
+        assert!(error.contains("here") && error.contains("weights") && error.contains("128 MiB"), "{error}");
+        let error = fit(relu("784-1", "he-normal", 100_000)).unwrap_err();
+        assert!(error.contains("100000 points") && error.contains("rows"), "{error}");
+        // Numbers that no machine holds.
+        assert!(fit(relu("784-1", "he-normal", usize::MAX / 4)).unwrap_err().contains("--engine cpu"));
+    }
+
+    #[test]
+    fn loops_stay_short() {
+        let many = |n: usize| {
+            let points: Vec<f64> = (0..n).map(|k| k as f64).collect();
+            let slopes: Vec<f64> = (0..=n).map(|k| (k % 2) as f64).collect();
+            Activation::spline("many", points, slopes, [0.0, 0.0]).unwrap()
+        };
+        assert!(shape("2-3x2", many(49_000), "he-normal", 1).is_ok());
+        assert!(shape("2-64x2", many(6_000), "laplace:1", 1).is_ok());
+        for (text, n, weights) in [("2-3x2", 51_000, "he-normal"), ("2-64x2", 7_000, "laplace:1")] {
+            let error = shape(text, many(n), weights, 1).unwrap_err().to_string();
+            assert!(error.contains("layer 1") && error.contains("--engine cpu"), "{error}");
+        }
+        assert_eq!([1, 8, 9, 64, 65, 512, 513, 100_000].map(lanes), [1, 1, 2, 8, 16, 64, 64, 64]);
+    }
+}

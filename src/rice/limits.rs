@@ -1,0 +1,234 @@
+//! Ensembles that expected crossings do not suit: refused, or pointed out.
+
+use crate::error::{Error, Result};
+use crate::network::{Activation, BiasLaw, Layer, RandomNetwork};
+use crate::path::{Path, PathLaw, RandomPath};
+use crate::stats::Quantity;
+use crate::theory::infinite_width::pre_activation_stds;
+
+/// Parts of the crossings that are too small to be mentioned, and too large to be lost.
+const NEGLIGIBLE: f64 = 1e-6;
+const LARGE: f64 = 1e-4;
+
+/// Biases this small beside pre-activations are hardly met by points, or never.
+const SMALL_BIAS: f64 = 1e-2;
+const TINY_BIAS: f64 = 1e-5;
+
+/// Pieces of an activation that any unit of a layer is on this rarely are hardly met by points, or never.
+const RARE: f64 = 1e-2;
+const HOPELESS: f64 = 1e-4;
+
+/// Refuses ensembles whose expected crossings are no integral of rates, or of rates that points do not meet.
+///
+/// # Errors
+/// Says why, and what to do.
+pub fn check(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
+    if network.bias() == BiasLaw::Zero {
+        check_zero_bias(network, path)?;
+    }
+    let Ok(first) = path.draw(0, 0, 1) else { return Ok(()) };
+    let scales = pre_activation_stds(network, first.reach());
+    if let Some(ratio) = bias_ratio(network, &scales).filter(|&ratio| ratio < TINY_BIAS)
+        && silent_part(network) > LARGE
+    {
+        return Err(Error::usage(format!(
+            "--method rice: biases are {ratio:.0e} of the pre-activations, so where all units of a layer fall silent those after it \
+             cross within intervals that points do not meet: give larger biases or wider layers, or use --method exact"
+        )));
+    }
+    if let Some(rarity) = rarest_steep_piece(network, &scales).filter(|&rarity| rarity < HOPELESS) {
+        return Err(Error::usage(format!(
+            "--method rice: units are on the steep pieces of --activation {} with probability {rarity:.0e}, so points do not meet \
+             them: use --method exact",
+            network.architecture().activation()
+        )));
+    }
+    Ok(())
+}
+
+fn check_zero_bias(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
+    if !network.weights().is_gaussian() {
+        return Err(Error::usage(format!(
+            "--method rice with zero biases needs independent normal weights, but --weights {} has no closed-form crossing rate: \
+             give --bias a law, or use --method exact",
+            network.weights()
+        )));
+    }
+    let passes_origin = |path: &Path| {
+        let mut inner = 1..path.n_vertices().saturating_sub(1).max(1);
+        inner.any(|v| path.vertex(v).iter().all(|&x| x == 0.0))
+    };
+    let through_origin = match path.law() {
+        _ if path.dim() == 1 => true,
+        PathLaw::ThroughOrigin { .. } => true,
+        PathLaw::File { paths, .. } => paths.iter().any(|named| passes_origin(&named.path)),
+        _ => false,
+    };
+    if through_origin {
+        return Err(Error::usage(format!(
+            "--method rice with zero biases: on --path {} all units cross at the origin, a single point that has no rate: use \
+             --method exact",
+            path.law()
+        )));
+    }
+    Ok(())
+}
+
+/// Whether the estimate knows the density of a quantity. Without biases the units after a layer that falls silent stay exactly on
+/// their breakpoint, which is a crossing without a rate. It is at the crossing that made the layer silent, so boundaries are known.
+pub(crate) fn knows(network: &RandomNetwork, quantity: Quantity) -> bool {
+    let depends = match quantity {
+        Quantity::Crossings => true,
+        Quantity::LayerCrossings(layer) => layer > 0,
+        Quantity::Boundaries | Quantity::Knots => false,
+    };
+    !(depends && network.bias() == BiasLaw::Zero && silent_part(network) > LARGE)
+}
+
+/// What a careful user should know, of pre-activations about as large as `scales`.
+pub(crate) fn warnings(network: &RandomNetwork, scales: &[f64]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let part = silent_part(network);
+    match bias_ratio(network, scales) {
+        None if part > LARGE => warnings.push(format!(
+            "without biases about {:.2} % of crossings are where all units of a layer fall silent, and have no rate: --method rice \
+             leaves out crossings after the first layer and gives boundaries alone, --method exact gives both",
+            100.0 * part
+        )),
+        Some(ratio) if ratio < TINY_BIAS && part > NEGLIGIBLE => warnings.push(format!(
+            "biases are {ratio:.0e} of the pre-activations: --method rice does not meet the crossings where all units of a layer \
+             fall silent, about {:.1e} of all"
+            , part
+        )),
+        Some(ratio) if ratio < SMALL_BIAS && part > LARGE => warnings.push(format!(
+            "biases are {ratio:.0e} of the pre-activations: --method rice seldom meets the crossings where all units of a layer fall \
+             silent, about {:.1} % of all, so it may take long: --method exact may be faster",
+            100.0 * part
+        )),
+        _ => {}
+    }
+    if let Some(rarity) = rarest_steep_piece(network, scales) {
+        warnings.push(format!(
+            "units are on the steep pieces of --activation {} with probability {rarity:.0e}: --method rice seldom meets them and \
+             may take long, --method exact may be faster",
+            network.architecture().activation()
+        ));
+    }
+    warnings
+}
+
+/// About the part of the crossings that are where a layer falls silent, in the limit of small biases: of n units of ReLU none or only
+/// one is active with probability (n + 1) / 2^n, and then the layers after it have no rate.
+fn silent_part(network: &RandomNetwork) -> f64 {
+    let falls_silent = |activation: &Activation| {
+        let pieces = activation.pieces();
+        let mut parts = pieces.slopes.iter().zip(&pieces.intercepts);
+        pieces.breakpoints.contains(&0.0) && parts.any(|(slope, intercept)| *slope == 0.0 && *intercept == 0.0)
+    };
+    let (mut lost, mut all, mut silent) = (0.0, 0.0, 0.0);
+    for layer in network.architecture().layers() {
+        let n = layer.affine.units() as f64;
+        lost += silent * n;
+        all += n;
+        if falls_silent(&layer.activation) {
+            silent += (1.0 - silent) * ((n + 1.0) * (-n).exp2()).min(1.0);
+        }
+    }
+    lost / all
+}
+
+/// The smallest ratio of biases to pre-activations after the first layer; `None` without biases.
+fn bias_ratio(network: &RandomNetwork, scales: &[f64]) -> Option<f64> {
+    let layers = network.architecture().layers().iter().zip(scales).skip(1);
+    let ratio = |(layer, scale): (&Layer, &f64)| network.bias().std(layer.affine) / scale;
+    (network.bias() != BiasLaw::Zero).then(|| layers.map(ratio).fold(1.0, f64::min))
+}
+
+/// The smallest probability that some unit of a layer is on a piece that makes more than a hundredth of its slopes, where that is
+/// rare.
+fn rarest_steep_piece(network: &RandomNetwork, scales: &[f64]) -> Option<f64> {
+    let layers = network.architecture().layers().iter().zip(scales);
+    let steep = layers.filter_map(|(layer, &scale)| {
+        let pieces = layer.activation.pieces();
+        let normal = |tau: f64| 0.5 * libm::erfc(-tau / (scale * std::f64::consts::SQRT_2));
+        let probability = |piece: usize| {
+            let low = piece.checked_sub(1).map_or(0.0, |k| normal(pieces.breakpoints[k]));
+            pieces.breakpoints.get(piece).map_or(1.0, |&tau| normal(tau)) - low
+        };
+        let all: Vec<(f64, f64)> =
+            pieces.slopes.iter().enumerate().map(|(k, slope)| (probability(k), slope.abs())).collect();
+        let total: f64 = all.iter().map(|(p, slope)| p * slope).sum();
+        let steep = all.into_iter().filter(|(p, slope)| p * slope > 0.01 * total);
+        // Of any unit.
+        steep.map(|(p, _)| p * layer.affine.units() as f64).filter(|&p| p < RARE).reduce(f64::min)
+    });
+    steep.reduce(f64::min)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Architecture;
+
+    fn network(shape: &str, activation: &str, weights: &str, bias: &str) -> RandomNetwork {
+        let architecture = Architecture::parse(shape, activation.parse().unwrap(), 1).unwrap();
+        RandomNetwork::new(architecture, weights.parse().unwrap(), bias.parse().unwrap(), 0).unwrap()
+    }
+
+    fn path() -> RandomPath {
+        RandomPath::new(PathLaw::from_flags("segment", crate::path::StartLaw::Normal(1.0), 2.0, 2).unwrap(), 2, 0)
+            .unwrap()
+    }
+
+    #[test]
+    fn silent_layers_matter_where_they_are_narrow_and_biases_small() {
+        for (shape, activation, weights, bias, is_refused, n_warnings) in [
+            ("2-6x3", "relu", "he-normal", "normal:1e-8", true, 1),
+            ("2-6x3", "relu", "he-normal", "normal:0.001", false, 1),
+            ("2-6x3", "relu", "he-normal", "normal:0.1", false, 0),
+            ("2-6x3", "relu", "normal:1e15", "normal:0.1", true, 1),
+            ("2-16x3", "relu", "he-normal", "normal:1e-8", true, 1),
+            ("2-20x3", "relu", "he-normal", "normal:1e-8", false, 1),
+            ("2-40x3", "relu", "he-normal", "normal:1e-8", false, 0),
+            ("2-6", "relu", "he-normal", "normal:1e-8", false, 0),
+            ("2-6x3", "abs", "he-normal", "normal:1e-8", false, 0),
+            ("2-6x3", "hard-tanh", "he-normal", "normal:1e-8", false, 0),
+            ("2-6x3", "relu6", "he-uniform", "uniform:1e-8", true, 1),
+            ("2-6x3", "relu", "he-normal", "zero", false, 1),
+            ("2-40x3", "relu", "he-normal", "zero", false, 0),
+        ] {
+            let network = network(shape, activation, weights, bias);
+            let place = format!("{shape} {activation} {weights} {bias}");
+            assert_eq!(check(&network, &path()).is_err(), is_refused, "{place}");
+            let scales = pre_activation_stds(&network, path().draw(0, 0, 1).unwrap().reach());
+            assert_eq!(warnings(&network, &scales).len(), n_warnings, "{place}");
+        }
+    }
+
+    #[test]
+    fn crossings_are_left_out_only_where_silence_without_biases_makes_some() {
+        let all = Quantity::Crossings;
+        assert!(!knows(&network("2-6x3", "relu", "he-normal", "zero"), all));
+        assert!(knows(&network("2-6x3", "relu", "he-normal", "zero"), Quantity::Boundaries));
+        assert!(knows(&network("2-6x3", "relu", "he-normal", "zero"), Quantity::LayerCrossings(0)));
+        assert!(!knows(&network("2-6x3", "relu", "he-normal", "zero"), Quantity::LayerCrossings(1)));
+        assert!(knows(&network("2-40x3", "relu", "he-normal", "zero"), all));
+        assert!(knows(&network("2-6x3", "abs", "he-normal", "zero"), all));
+        assert!(knows(&network("2-6x3", "relu", "he-normal", "normal:0.1"), all));
+    }
+
+    #[test]
+    fn steep_pieces_have_to_be_met() {
+        let jump = |width: f64| {
+            let activation =
+                Activation::spline("jump", vec![0.0, width], vec![0.0, 1.0 / width, 0.0], [0.0; 2]).unwrap();
+            let architecture = Architecture::dense(2, &[8, 8], activation, 1).unwrap();
+            RandomNetwork::new(architecture, "he-normal".parse().unwrap(), BiasLaw::Normal(0.1), 0).unwrap()
+        };
+        assert!(check(&jump(1e-6), &path()).unwrap_err().to_string().contains("steep pieces of --activation jump"));
+        for (width, n_warnings) in [(1e-3, 1), (0.1, 0)] {
+            check(&jump(width), &path()).unwrap();
+            assert_eq!(warnings(&jump(width), &[1.0, 1.0]).len(), n_warnings, "{width}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The Rice estimator: expected crossings without counting.
+//!
+//! Given a network up to layer l - 1, the expected rate at which layer l crosses its breakpoints at a point of a path is known in
+//! closed form. So the expected density of the ensemble is the mean of that rate over networks, paths and points, and nothing
+//! needs to be located or counted. What remains random is how the layers before vary, which is little: an estimate takes tens of
+//! networks where counting takes thousands.
+//!
+//! - Normal weights and normal or zero biases: units of layer l are independent Gaussian processes given their inputs h along the
+//!   path. With h' the derivative of h by arc length, v the variance of a weight and s^2 that of a bias, E z^2 = v |h|^2 + s^2,
+//!   E z z' = v <h, h'> and E z'^2 = v |h'|^2, and the [Kac-Rice formula](crate::theory::rice) gives the rate. The layer's own
+//!   weights are not drawn.
+//! - Any other weights, biases of density rho: given the layer's weights, too, unit i crosses the breakpoint tau at the rate
+//!   |z'| rho(tau - (z - b)). Only the layer's own biases are not needed.
+//!
+//! Both are exact at every width: the estimate is unbiased. It is of the ensemble's mean, not of any one network's count.
+//!
+//! Points are where crossings are: they are drawn from the law of locations at infinite width, and rates divided by their
+//! density. The paths of one network are [spread out](crate::path::EvenPaths). Networks are independent, so errors over networks
+//! are valid.
+//!
+//! Where a rate is nearly all in intervals too short to be met by points, the estimate would take forever to see it: [`check`]
+//! refuses what it knows of that kind.
+
+mod limits;
+mod points;
+
+pub use limits::check;
+pub(crate) use limits::{knows, warnings};
+pub(crate) use points::{PointSampler, Points};
+
+use crate::network::{Affine, BiasDensity, BiasLaw, RandomNetwork};
+
+/// How the expected crossing rate of a layer follows from what comes before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum RateLaw {
+    /// From the layer's inputs: normal weights of this variance, normal biases of this one.
+    Inputs { weight_variance: f64, bias_variance: f64 },
+    /// From the layer's pre-activations without bias.
+    PreActivations(BiasDensity),
+}
+
+impl RateLaw {
+    /// The law of a layer; `None` where there is none.
+    fn of_layer(network: &RandomNetwork, affine: Affine) -> Option<Self> {
+        let bias = network.bias();
+        match bias {
+            BiasLaw::Zero | BiasLaw::Normal(_) if network.weights().is_gaussian() => Some(Self::Inputs {
+                weight_variance: network.weights().variance(affine),
+                bias_variance: bias.std(affine).powi(2),
+            }),
+            _ => bias.density(affine).map(Self::PreActivations),
+        }
+    }
+
+    /// The laws of all hidden layers of a network that [`check`] admits.
+    pub(crate) fn of_network(network: &RandomNetwork) -> Vec<Self> {
+        let layers = network.architecture().layers().iter();
+        layers.map(|layer| Self::of_layer(network, layer.affine).expect("the network was checked")).collect()
+    }
+
+    /// Layers whose weights are needed, of so many with laws of this kind: the last layer's rate may do without its own.
+    pub(crate) fn n_drawn(self, depth: usize) -> usize {
+        match self {
+            Self::Inputs { .. } => depth - 1,
+            Self::PreActivations(_) => depth,
+        }
+    }
+}
