@@ -10,6 +10,7 @@
 
 use num_bigint::BigInt;
 use num_traits::ToPrimitive;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use crate::engine::{Estimator, PathCounts};
@@ -55,7 +56,7 @@ impl Quantity {
 }
 
 /// Sums of one quantity x, with y the path length: over paths and, of each network's totals, over networks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Sums {
     total: u128,
     path_squares: u128,
@@ -94,7 +95,7 @@ impl Sums {
 }
 
 /// The moments of an ensemble: all that its densities and their errors need.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     paths_per_network: u64,
     length_unit: f64,

@@ -133,16 +133,21 @@ impl Observer for Output {
     }
 
     fn progress(&mut self, progress: Progress) {
-        self.bar.set_length(progress.expected);
-        self.bar.set_position(progress.networks);
-        if let Some(density) = progress.density {
-            let error = density.std_error.map_or(String::new(), |error| format!(" ± {}", table::digits(error, 2)));
-            self.bar.set_message(format!("density {}{error}", table::digits(density.mean, 5)));
-        }
+        show(&self.bar, &progress, "");
     }
 }
 
-fn progress_bar(quiet: bool) -> ProgressBar {
+/// Shows progress on a bar, with a word on what it is about.
+pub(super) fn show(bar: &ProgressBar, progress: &Progress, about: &str) {
+    bar.set_length(progress.expected);
+    bar.set_position(progress.networks);
+    if let Some(density) = progress.density {
+        let error = density.std_error.map_or(String::new(), |error| format!(" ± {}", table::digits(error, 2)));
+        bar.set_message(format!("{about}density {}{error}", table::digits(density.mean, 5)));
+    }
+}
+
+pub(super) fn progress_bar(quiet: bool) -> ProgressBar {
     if quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

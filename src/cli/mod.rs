@@ -6,6 +6,9 @@ mod compare;
 mod devices;
 mod engine;
 mod estimate;
+mod merge;
+mod slurm;
+mod sweep;
 mod table;
 mod trace;
 
@@ -30,6 +33,12 @@ struct Cli {
 enum Command {
     /// Estimate the density of linear regions of an ensemble of random networks, with its error and bound
     Estimate(estimate::EstimateArgs),
+    /// Estimate many ensembles, resumable and in shards
+    Sweep(sweep::SweepArgs),
+    /// Make one result of the shards of a sweep
+    Merge(merge::MergeArgs),
+    /// Run a sweep as a Slurm job array, with a merge after it
+    Slurm(slurm::SlurmArgs),
     /// Print every known bound on the number of regions of an architecture, and on their density
     Bounds(bounds::BoundsArgs),
     /// Find every boundary of one given network along given paths
@@ -80,6 +89,9 @@ fn run(cli: Cli) -> Result<()> {
     .map_err(|e| Error::failed(format!("cannot watch for Ctrl-C: {e}")))?;
     match cli.command {
         Command::Estimate(args) => estimate::run(&args, &STOP),
+        Command::Sweep(args) => sweep::run(&args, &STOP),
+        Command::Merge(args) => merge::run(&args),
+        Command::Slurm(args) => slurm::run(&args),
         Command::Bounds(args) => bounds::run(&args),
         Command::Trace(args) => trace::run(&args, &STOP),
         #[cfg(feature = "gpu")]

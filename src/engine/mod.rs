@@ -7,6 +7,8 @@ pub mod gpu;
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ensemble::Ensemble;
 use crate::error::Result;
 use crate::network::Network;
@@ -51,7 +53,7 @@ impl Estimator {
 }
 
 /// The floating-point type an engine computes in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Precision {
     /// 32 bits.
     F32,
@@ -75,7 +77,7 @@ pub struct PathCounts {
 }
 
 /// What computed a result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// `cpu`, for example.
     pub engine: String,

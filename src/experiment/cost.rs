@@ -1,5 +1,6 @@
 //! What an estimate costs, in nanoseconds of one core of a recent processor.
 
+use super::Plan;
 use crate::engine::{Estimator, Method};
 use crate::ensemble::Ensemble;
 use crate::rice::RateLaw;
@@ -23,6 +24,15 @@ const POINT: f64 = 80.0;
 /// One coordinate of a vertex, and the vertex.
 const VERTEX_COORDINATE: f64 = 3.0;
 const VERTEX: f64 = 60.0;
+
+/// About how many seconds a plan takes on so many threads of a recent processor; `None` where it ends by its error.
+pub fn expected_seconds(plan: &Plan, threads: u64) -> Option<f64> {
+    let costs = Costs::guess(&plan.ensemble, plan.estimator);
+    // What is left open costs about as much for paths as for the network.
+    let paths = plan.ensemble.paths_per_network as f64 * costs.path(plan.estimator);
+    let network = costs.network + if plan.open.paths { paths.max(costs.network) } else { paths };
+    plan.target_error.is_none().then(|| 1e-9 * plan.networks as f64 * network / threads as f64)
+}
 
 /// Costs of the parts of an estimate.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,10 +8,13 @@ mod output;
 mod plan;
 mod record;
 mod run;
+mod sweep;
 
 pub use allocation::{Allocation, allocate};
+pub use cost::expected_seconds;
 pub use flags::{Choice, EnsembleFlags};
 pub use output::OutputFile;
 pub use plan::Plan;
 pub use record::{DrawsFile, SummaryRow};
 pub use run::{Estimate, Observer, Progress, Theory, estimate};
+pub use sweep::{Member, Shard, SlurmJob, Sweep, SweepObserver, SweepPlan, merge, submit};

@@ -31,6 +31,12 @@ impl OutputFile {
         Self::open(name).map_err(|e| e.at(name.display()))
     }
 
+    /// Opens the file for writing; a partial one holds nothing that cannot be written again.
+    pub(super) fn replace(name: &Path) -> Result<Self> {
+        let _ = fs::remove_file(partial_of(&fs::canonicalize(name).unwrap_or_else(|_| name.to_owned())));
+        Self::create(name)
+    }
+
     fn open(name: &Path) -> Result<Self> {
         let unwritable = |e: std::io::Error| Error::usage(format!("cannot write there: {e}"));
         let existing = name.metadata().ok();

@@ -144,16 +144,77 @@ impl SummaryRow {
     }
 }
 
-/// The draws CSV: one row per path, written as soon as its network is done.
-#[derive(Debug)]
-pub struct DrawsFile {
-    csv: csv::Writer<OutputFile>,
+/// How the rows of one ensemble are written to a draws CSV.
+#[derive(Clone, Debug)]
+pub(super) struct DrawFormat {
     plan_digest: String,
+    ensemble: usize,
     paths_per_network: u64,
     /// The unit of expected counts.
     unit: Option<f64>,
     /// Whether the crossings of layers after the first are known.
     knows_crossings: bool,
+    /// Columns for layers, of which the ensemble may have fewer.
+    n_layers: usize,
+}
+
+impl DrawFormat {
+    /// Rows of the ensemble with this index among others of at most `n_layers` layers.
+    pub(super) fn new(plan: &Plan, ensemble: usize, n_layers: usize) -> Self {
+        Self {
+            plan_digest: plan.digest(),
+            ensemble,
+            paths_per_network: plan.ensemble.paths_per_network,
+            unit: matches!(plan.estimator, Estimator::Rice { .. }).then(|| plan.estimator.unit(&plan.ensemble)),
+            knows_crossings: plan.knows(Quantity::Crossings),
+            n_layers,
+        }
+    }
+
+    pub(super) fn header(n_layers: usize) -> impl Iterator<Item = String> {
+        let fixed = ["plan_digest", "ensemble", "network", "path_ix", "length", "crossings", "boundaries", "knots"];
+        fixed.into_iter().map(str::to_owned).chain((1..=n_layers).map(|l| format!("crossings_layer_{l}")))
+    }
+
+    /// Writes the paths of networks from `first_network` on, and hands them to the system.
+    pub(super) fn write<W: Write>(
+        &self,
+        csv: &mut csv::Writer<W>,
+        first_network: u64,
+        counts: &[PathCounts],
+    ) -> std::io::Result<()> {
+        // Exact: expected counts have fewer digits than f64.
+        let text = |count: u128| self.unit.map_or(count.to_string(), |unit| (count as f64 * unit).to_string());
+        let per_network = usize::try_from(self.paths_per_network).expect("these paths were counted");
+        for (network_ix, paths) in counts.chunks(per_network).enumerate() {
+            for (path_ix, path) in paths.iter().enumerate() {
+                let crossings: u128 = path.crossings.iter().map(|&c| u128::from(c)).sum();
+                let mut row = vec![
+                    self.plan_digest.clone(),
+                    self.ensemble.to_string(),
+                    (first_network + network_ix as u64).to_string(),
+                    path_ix.to_string(),
+                    path.length.to_string(),
+                    if self.knows_crossings { text(crossings) } else { String::new() },
+                    text(path.boundaries.into()),
+                    path.knots.map_or(String::new(), |k| k.to_string()),
+                ];
+                let n_fixed = row.len();
+                let known = path.crossings.iter().take(if self.knows_crossings { path.crossings.len() } else { 1 });
+                row.extend(known.map(|&count| text(count.into())));
+                row.resize(n_fixed + self.n_layers, String::new());
+                csv.write_record(&row).map_err(csv_write_error)?;
+            }
+        }
+        csv.flush()
+    }
+}
+
+/// The draws CSV: one row per path, written as soon as its network is done.
+#[derive(Debug)]
+pub struct DrawsFile {
+    csv: csv::Writer<OutputFile>,
+    format: DrawFormat,
 }
 
 impl DrawsFile {
@@ -162,15 +223,10 @@ impl DrawsFile {
     /// # Errors
     /// A full disk.
     pub fn new(file: OutputFile, plan: &Plan) -> Result<Self> {
-        let mut csv = csv::Writer::from_writer(file);
-        let fixed = ["plan_digest", "ensemble", "network", "path_ix", "length", "crossings", "boundaries", "knots"];
         let depth = plan.ensemble.network.architecture().depth();
-        let header =
-            fixed.iter().map(|&name| name.to_owned()).chain((1..=depth).map(|l| format!("crossings_layer_{l}")));
-        let written = csv.write_record(header);
-        let unit = matches!(plan.estimator, Estimator::Rice { .. }).then(|| plan.estimator.unit(&plan.ensemble));
-        let (paths_per_network, knows_crossings) = (plan.ensemble.paths_per_network, plan.knows(Quantity::Crossings));
-        let draws = Self { csv, plan_digest: plan.digest(), paths_per_network, unit, knows_crossings };
+        let mut csv = csv::Writer::from_writer(file);
+        let written = csv.write_record(DrawFormat::header(depth));
+        let draws = Self { csv, format: DrawFormat::new(plan, 0, depth) };
         written.map_err(|e| draws.failed(csv_write_error(e)))?;
         Ok(draws)
     }
@@ -180,30 +236,8 @@ impl DrawsFile {
     /// # Errors
     /// A full disk; the rows before remain.
     pub fn write(&mut self, first_network: u64, counts: &[PathCounts]) -> Result<()> {
-        // Exact: expected counts have fewer digits than f64.
-        let (unit, knows_crossings) = (self.unit, self.knows_crossings);
-        let text = |count: u128| unit.map_or(count.to_string(), |unit| (count as f64 * unit).to_string());
-        let per_network = usize::try_from(self.paths_per_network).expect("these paths were counted");
-        for (network_ix, paths) in counts.chunks(per_network).enumerate() {
-            for (path_ix, path) in paths.iter().enumerate() {
-                let crossings: u128 = path.crossings.iter().map(|&c| u128::from(c)).sum();
-                let mut row = vec![
-                    self.plan_digest.clone(),
-                    "0".to_owned(),
-                    (first_network + network_ix as u64).to_string(),
-                    path_ix.to_string(),
-                    path.length.to_string(),
-                    if knows_crossings { text(crossings) } else { String::new() },
-                    text(path.boundaries.into()),
-                    path.knots.map_or(String::new(), |k| k.to_string()),
-                ];
-                let known = path.crossings.iter().take(if knows_crossings { path.crossings.len() } else { 1 });
-                row.extend(known.map(|&count| text(count.into())));
-                row.resize(8 + path.crossings.len(), String::new());
-                self.csv.write_record(&row).map_err(|e| self.failed(csv_write_error(e)))?;
-            }
-        }
-        self.flush()
+        let written = self.format.write(&mut self.csv, first_network, counts);
+        written.map_err(|e| self.failed(e))
     }
 
     /// Completes the file.
@@ -214,10 +248,6 @@ impl DrawsFile {
         let place = self.csv.get_ref().name().display().to_string();
         let file = self.csv.into_inner().map_err(|e| Error::failed(e.to_string()).at(place))?;
         file.finish()
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.csv.flush().map_err(|e| self.failed(e))
     }
 
     fn failed(&self, error: std::io::Error) -> Error {

@@ -1,5 +1,6 @@
 //! Draws networks until there are enough.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,7 @@ pub struct Theory {
 }
 
 impl Theory {
-    fn of_plan(plan: &Plan) -> Result<Self> {
+    pub(super) fn of_plan(plan: &Plan) -> Result<Self> {
         Ok(Self {
             upper: density::density_upper(&plan.ensemble.network),
             infinite_width: infinite_width::density(&plan.ensemble)?,
@@ -133,41 +134,83 @@ pub fn estimate(plan: &Plan, engine: &dyn Engine, observer: &mut dyn Observer, s
 
 /// Draws until there are enough networks; their moments, and whether the user stopped before.
 fn draw(plan: &Plan, engine: &dyn Engine, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<(Moments, bool)> {
-    let paths_per_network = plan.ensemble.paths_per_network;
-    let mut moments = Moments::of_ensemble(&plan.ensemble, plan.estimator);
-    let mut look = match plan.target_error {
-        Some(_) => plan.networks.min(MIN_NETWORKS),
-        None => plan.networks,
-    };
-    let mut batch = engine.networks_at_once();
-    while moments.networks() < look && !stop.load(Ordering::Relaxed) {
-        let first = moments.networks();
-        let end = look.min(first.saturating_add(batch));
-        let batch_start = Instant::now();
-        let counts = engine.observe(&plan.ensemble, plan.estimator, first..end, stop)?;
+    let mut course = Course::new(plan, 0..plan.networks);
+    while !course.is_done() && !stop.load(Ordering::Relaxed) {
+        course.next_batch(plan, engine, observer, stop)?;
+    }
+    let interrupted = !course.is_done();
+    Ok((course.moments, interrupted))
+}
+
+/// How far the draws of a plan are; whoever keeps `moments` and `look` can go on from there.
+#[derive(Clone, Debug)]
+pub(super) struct Course {
+    /// The draws that there may be.
+    pub(super) draws: Range<u64>,
+    /// Of the first ones.
+    pub(super) moments: Moments,
+    /// Number of networks at which the error is compared with the target, and the draws end without.
+    pub(super) look: u64,
+    /// Networks of the next batch, if that was found out.
+    batch: Option<u64>,
+}
+
+impl Course {
+    /// Nothing is drawn yet.
+    pub(super) fn new(plan: &Plan, draws: Range<u64>) -> Self {
+        let all = draws.end - draws.start;
+        let look = if plan.target_error.is_some() { all.min(MIN_NETWORKS) } else { all };
+        let moments = Moments::of_ensemble(&plan.ensemble, plan.estimator);
+        Self { draws, moments, look, batch: None }
+    }
+
+    /// Goes on with earlier moments.
+    pub(super) fn resumed(draws: Range<u64>, moments: Moments, look: u64) -> Self {
+        Self { draws, moments, look, batch: None }
+    }
+
+    /// Whether there are enough.
+    pub(super) fn is_done(&self) -> bool {
+        self.moments.networks() >= self.look
+    }
+
+    /// Draws one more batch, or a part of it if asked to stop.
+    pub(super) fn next_batch(
+        &mut self,
+        plan: &Plan,
+        engine: &dyn Engine,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<()> {
+        let paths_per_network = plan.ensemble.paths_per_network;
+        let at_once = engine.networks_at_once();
+        let done = self.moments.networks();
+        let end = self.look.min(done.saturating_add(self.batch.unwrap_or(at_once)));
+        let first = self.draws.start + done;
+        let start = Instant::now();
+        let counts = engine.observe(&plan.ensemble, plan.estimator, first..self.draws.start + end, stop)?;
         // Fits: these paths were counted.
         for paths in counts.chunks(paths_per_network as usize) {
-            moments.add_network(paths)?;
+            self.moments.add_network(paths)?;
         }
         observer.counted(first, &counts)?;
-        if moments.networks() < end {
-            break;
+        if self.moments.networks() < end {
+            return Ok(());
         }
-        let pace = BATCH.as_secs_f64() / batch_start.elapsed().as_secs_f64().max(1e-6);
-        let most = BATCH_PATHS.div_ceil(paths_per_network).max(engine.networks_at_once());
-        batch = (((end - first) as f64 * pace.min(4.0)) as u64).clamp(engine.networks_at_once(), most);
-        let density = moments.density(plan.headline());
+        let pace = BATCH.as_secs_f64() / start.elapsed().as_secs_f64().max(1e-6);
+        let most = BATCH_PATHS.div_ceil(paths_per_network).max(at_once);
+        self.batch = Some((((end - done) as f64 * pace.min(4.0)) as u64).clamp(at_once, most));
+        let density = self.moments.density(plan.headline());
         if let Some(target) = plan.target_error
-            && moments.networks() == look
+            && self.is_done()
         {
             // Without a relative error (no crossing yet) twice as many networks may have one; in the end there is none.
             let ratio = density.and_then(|d| d.relative_error()).map_or(f64::INFINITY, |error| error / target);
-            if ratio > 1.0 && (ratio.is_finite() || look < MAX_WITHOUT_CROSSING) {
-                look = next_look(look, ratio).min(plan.networks);
+            if ratio > 1.0 && (ratio.is_finite() || self.look < MAX_WITHOUT_CROSSING) {
+                self.look = next_look(self.look, ratio).min(self.draws.end - self.draws.start);
             }
         }
-        observer.progress(Progress { networks: moments.networks(), expected: look, density });
+        observer.progress(Progress { networks: self.moments.networks(), expected: self.look, density });
+        Ok(())
     }
-    let interrupted = moments.networks() < look;
-    Ok((moments, interrupted))
 }

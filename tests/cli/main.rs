@@ -5,6 +5,7 @@ mod estimate;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod rice;
+mod sweep;
 #[cfg(unix)]
 mod system;
 mod trace;
@@ -87,7 +88,10 @@ fn the_commands_of_the_readme_run() {
     std::fs::rename(npz, directory.path("trained.npz")).expect("movable");
     std::fs::rename(safetensors, directory.path("trained.safetensors")).expect("movable");
     directory.file("lines.csv", "path,x0\na,-4\na,4\n");
-    let commands = include_str!("../../README.md").lines().filter_map(|line| line.strip_prefix("$ linregions "));
+    let readme = include_str!("../../README.md");
+    let plan = readme.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```")).expect("a plan").0;
+    directory.file("plan.toml", plan);
+    let commands = readme.lines().filter_map(|line| line.strip_prefix("$ linregions "));
     let mut n_commands = 0;
     for command in commands {
         let args: Vec<&str> = command.split_whitespace().collect();

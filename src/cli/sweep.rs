@@ -1,0 +1,119 @@
+//! `linregions sweep`.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use clap::Args;
+use indicatif::ProgressBar;
+
+use super::engine::EngineFlags;
+use super::estimate::{progress_bar, show};
+use super::{complain, interrupted, print, table};
+use crate::error::Result;
+use crate::experiment::{Member, Progress, Shard, Sweep, SweepObserver, SweepPlan, expected_seconds};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example plan, four ensembles:\n  networks = 3000\n  arch = [\"2-24x2\", \"2-24x4\"]\n  bias = \
+                        [\"normal:0.1\", \"normal:0.5\"]\nKeys are the flags of estimate with underscores; a list makes a grid, \
+                        [[ensembles]] tables add to it.\nAlso: draws = true keeps the counts of every path, max_networks limits a \
+                        target_error, max_seconds any ensemble.\n\nExample:\n  linregions sweep plan.toml --out results"
+)]
+pub(super) struct SweepArgs {
+    /// The plan: TOML whose keys are the flags of estimate
+    #[arg(value_name = "PLAN.toml")]
+    plan: PathBuf,
+
+    /// Directory of the results; of an earlier run to go on with it
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    out: Option<PathBuf>,
+
+    /// Run a part of every ensemble only, such as 3/16; merge makes one result of all parts
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+
+    /// Print the ensembles and the time they may take, and end
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    engine: EngineFlags,
+
+    /// No progress bar and no warnings
+    #[arg(long)]
+    quiet: bool,
+}
+
+pub(super) fn run(args: &SweepArgs, stop: &AtomicBool) -> Result<()> {
+    let plan = SweepPlan::read(&args.plan)?;
+    let engine = args.engine.build(args.quiet)?;
+    for (ix, member) in plan.members.iter().enumerate() {
+        let checked = member.plan.check_memory(engine.as_ref());
+        checked.map_err(|e| e.at(format!("{}: ensemble {}", args.plan.display(), ix + 1)))?;
+    }
+    let Some(directory) = args.out.as_deref().filter(|_| !args.dry_run) else {
+        return dry_run(&plan, engine.networks_at_once());
+    };
+    if !args.quiet {
+        let precision = engine.provenance().precision;
+        for (ix, member) in plan.members.iter().enumerate() {
+            let warnings = member.plan.warnings(precision);
+            warnings.iter().for_each(|warning| complain(format_args!("warning: ensemble {}: {warning}", ix + 1)));
+        }
+    }
+    let mut sweep = Sweep::open(&plan, directory, args.shard.unwrap_or(Shard::WHOLE))?;
+    let mut output = Output { bar: progress_bar(args.quiet), about: String::new() };
+    let result = sweep.run(engine.as_ref(), &mut output, stop)?;
+    output.bar.finish_and_clear();
+    match result {
+        Some(file) => print(|out| writeln!(out, "{}", file.display())),
+        None => Err(interrupted("what is finished is on disk, the same command goes on")),
+    }
+}
+
+/// Prints what would be done.
+fn dry_run(plan: &SweepPlan, threads: u64) -> Result<()> {
+    let header = ["ensemble", "keys", "networks", "about"];
+    let mut cells = vec![header.map(str::to_owned).to_vec()];
+    let mut total = 0.0;
+    for (ix, member) in plan.members.iter().enumerate() {
+        let keys: Vec<String> = member.keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let seconds = expected_seconds(&member.plan, threads);
+        total += seconds.unwrap_or(0.0);
+        cells.push(vec![
+            (ix + 1).to_string(),
+            keys.join(" "),
+            match member.plan.target_error {
+                Some(target) => format!("to {} %", 100.0 * target),
+                None => member.plan.networks.to_string(),
+            },
+            seconds.map_or("-".to_owned(), |seconds| format!("{} s", table::digits(seconds, 2))),
+        ]);
+    }
+    print(|out| {
+        table::columns(out, &cells)?;
+        writeln!(
+            out,
+            "\n{} ensembles, about {} s where the number of networks is known",
+            plan.members.len(),
+            table::digits(total, 2)
+        )
+    })
+}
+
+struct Output {
+    bar: ProgressBar,
+    about: String,
+}
+
+impl SweepObserver for Output {
+    fn started(&mut self, ix: usize, of: usize, member: &Member) {
+        self.about = format!("ensemble {}/{of} ({}): ", ix + 1, member.plan.ensemble.network.architecture());
+        self.bar.reset();
+        self.bar.set_message(self.about.clone());
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        show(&self.bar, &progress, &self.about);
+    }
+}

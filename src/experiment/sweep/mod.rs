@@ -1,0 +1,13 @@
+//! Many ensembles: plans in TOML, runs that survive anything, and shards that merge into what one run would have given.
+
+mod journal;
+mod merge;
+mod plan;
+mod result;
+mod run;
+mod slurm;
+
+pub use merge::merge;
+pub use plan::{Member, SweepPlan};
+pub use run::{Shard, Sweep, SweepObserver};
+pub use slurm::{SlurmJob, submit};

@@ -1,0 +1,331 @@
+//! Runs the ensembles of a sweep, from where an earlier run ended.
+
+use std::fs::{self, File};
+use std::io::{Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::journal::{Header, Journal, State};
+use super::plan::{Member, SweepPlan};
+use super::result::{chosen, write_summary};
+use crate::engine::{Engine, Estimator, PathCounts};
+use crate::error::{Error, Result};
+use crate::experiment::record::DrawFormat;
+use crate::experiment::run::Course;
+use crate::experiment::{Observer, Progress, allocate};
+
+/// At most this much work is lost in a crash, but for what a batch takes.
+const CHECKPOINT: Duration = Duration::from_millis(500);
+const STATUS: Duration = Duration::from_secs(1);
+
+/// A part of a sweep: number `number`, from 1, `of` so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1.
+    pub number: u64,
+    /// How many there are.
+    pub of: u64,
+}
+
+impl Shard {
+    /// All there is.
+    pub const WHOLE: Self = Self { number: 1, of: 1 };
+
+    /// The draws of an ensemble that are this shard's. An ensemble that ends by its error or time belongs to one shard.
+    pub(super) fn draws(self, member: &Member, ix: usize) -> Option<Range<u64>> {
+        let n = member.plan.networks;
+        if member.plan.target_error.is_some() || member.max_seconds.is_some() {
+            return (ix as u64 % self.of == self.number - 1).then_some(0..n);
+        }
+        let end = |number: u64| (u128::from(n) * u128::from(number) / u128::from(self.of)) as u64;
+        Some(end(self.number - 1)..end(self.number)).filter(|draws| !draws.is_empty())
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        match numbers {
+            Some((number, of)) if (1..=of).contains(&number) => Ok(Self { number, of }),
+            _ => Err("give its number and how many there are, such as 3/16".to_owned()),
+        }
+    }
+}
+
+/// The files of a sweep or of one of its shards.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    pub(super) directory: PathBuf,
+    pub(super) journal: PathBuf,
+    pub(super) draws: PathBuf,
+    status: PathBuf,
+}
+
+impl Files {
+    fn new(directory: &Path, shard: Shard) -> Self {
+        let name = |whole: &str, part: &str| match shard {
+            Shard::WHOLE => directory.join(whole),
+            Shard { number, of } => directory.join(format!("shard-{number}-of-{of}.{part}")),
+        };
+        Self {
+            directory: directory.to_owned(),
+            journal: name("sweep.journal", "journal"),
+            draws: name("draws.csv", "draws.csv"),
+            status: name("status.json", "status.json"),
+        }
+    }
+
+    /// Those that belong to a journal.
+    pub(super) fn beside(journal: &Path, (number, of): (u64, u64)) -> Self {
+        Self::new(journal.parent().unwrap_or(Path::new("")), Shard { number, of })
+    }
+}
+
+/// What distinguishes a shard of a plan.
+pub(super) fn header(plan: &SweepPlan, (number, of): (u64, u64)) -> Header {
+    Header {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        shard: (number, of),
+        draws: plan.draws,
+        members: plan.members.iter().map(|member| (member.keys.clone(), member.plan.digest())).collect(),
+    }
+}
+
+/// Who is told how far a sweep is.
+pub trait SweepObserver {
+    /// Ensemble `ix` starts or goes on.
+    fn started(&mut self, ix: usize, of: usize, member: &Member);
+
+    /// After every batch of the ensemble at hand.
+    fn progress(&mut self, progress: Progress);
+}
+
+/// A sweep at work in its directory.
+#[derive(Debug)]
+pub struct Sweep<'a> {
+    plan: &'a SweepPlan,
+    shard: Shard,
+    files: Files,
+    journal: Journal,
+    states: Vec<State>,
+    draws: Option<Draws>,
+}
+
+impl<'a> Sweep<'a> {
+    /// Opens the directory, and what an earlier run of the same plan left in it.
+    ///
+    /// # Errors
+    /// A directory that cannot be written, in which another process is at work, or which has another sweep: how they differ.
+    pub fn open(plan: &'a SweepPlan, directory: &Path, shard: Shard) -> Result<Self> {
+        fs::create_dir_all(directory)
+            .map_err(|e| Error::usage(format!("cannot write there: {e}")).at(directory.display()))?;
+        let files = Files::new(directory, shard);
+        let (journal, states) = Journal::open(&files.journal, &header(plan, (shard.number, shard.of)))?;
+        let depth = |member: &Member| member.plan.ensemble.network.architecture().depth();
+        let n_layers = plan.members.iter().map(depth).max().unwrap_or(0);
+        let written = states.iter().map(|state| state.draws_bytes).max().unwrap_or(0);
+        if plan.draws && states.is_empty() && journal.is_new() && files.draws.exists() {
+            return Err(Error::usage("is there, but no journal of a sweep: move it first").at(files.draws.display()));
+        }
+        let draws = plan.draws.then(|| Draws::open(&files.draws, n_layers, written)).transpose()?;
+        Ok(Self { plan, shard, files, journal, states, draws })
+    }
+
+    /// Runs what is not finished. Returns the file with what is found, the summary or the shard's journal, or `None` if `stop` was set
+    /// before the end.
+    ///
+    /// # Errors
+    /// The engine's, and those of files; what was finished remains.
+    pub fn run(
+        &mut self,
+        engine: &dyn Engine,
+        observer: &mut dyn SweepObserver,
+        stop: &AtomicBool,
+    ) -> Result<Option<PathBuf>> {
+        let start = Instant::now();
+        for (ix, member) in self.plan.members.iter().enumerate() {
+            let Some(draws) = self.shard.draws(member, ix) else { continue };
+            let earlier = self.states.iter().find(|state| state.ensemble == ix).cloned();
+            if earlier.as_ref().is_some_and(|state| state.is_done) {
+                continue;
+            }
+            observer.started(ix, self.plan.members.len(), member);
+            member.plan.check_memory(engine)?;
+            let state = self.run_member(ix, member, draws, earlier, engine, observer, start, stop)?;
+            let is_done = state.as_ref().is_some_and(|state| state.is_done);
+            if !is_done {
+                return Ok(None);
+            }
+        }
+        self.write_status(start, "finished")?;
+        match self.shard {
+            Shard::WHOLE => write_summary(&self.files.directory, self.plan, &self.states).map(Some),
+            _ => Ok(Some(self.files.journal.clone())),
+        }
+    }
+
+    /// Runs one ensemble to its end, or until asked to stop; `None` if that was in its pilot.
+    #[allow(clippy::too_many_arguments, reason = "one caller, and all of them are what is at hand")]
+    fn run_member(
+        &mut self,
+        ix: usize,
+        member: &Member,
+        draws: Range<u64>,
+        earlier: Option<State>,
+        engine: &dyn Engine,
+        observer: &mut dyn SweepObserver,
+        start: Instant,
+        stop: &AtomicBool,
+    ) -> Result<Option<State>> {
+        let begin = Instant::now();
+        let (plan, mut course, before) = match earlier {
+            Some(state) => {
+                let course = Course::resumed(draws.clone(), state.moments.clone(), state.look);
+                (chosen(member, &state), course, state.seconds)
+            }
+            None => {
+                let mut plan = member.plan.clone();
+                allocate(&mut plan, engine, stop)?;
+                if stop.load(Ordering::Relaxed) {
+                    return Ok(None);
+                }
+                let course = Course::new(&plan, draws.clone());
+                (plan, course, 0.0)
+            }
+        };
+        let (mut last_checkpoint, mut last_status) = (Instant::now(), Instant::now());
+        let format = self.draws.as_ref().map(|draws| DrawFormat::new(&plan, ix, draws.n_layers));
+        loop {
+            let seconds = before + begin.elapsed().as_secs_f64();
+            let is_late = member.max_seconds.is_some_and(|most| seconds >= most) && course.moments.networks() > 0;
+            let is_done = course.is_done() || is_late;
+            let stopped = stop.load(Ordering::Relaxed);
+            if is_done || stopped || last_checkpoint.elapsed() >= CHECKPOINT {
+                let state = State {
+                    ensemble: ix,
+                    first: draws.start,
+                    end: draws.end,
+                    look: course.look,
+                    is_done,
+                    paths_per_network: plan.ensemble.paths_per_network,
+                    points: match plan.estimator {
+                        Estimator::Rice { points } => Some(points),
+                        Estimator::Count(_) => None,
+                    },
+                    moments: course.moments.clone(),
+                    draws_bytes: self.draws.as_mut().map_or(Ok(0), Draws::sync)?,
+                    provenance: engine.provenance(),
+                    seconds,
+                };
+                self.journal.append(&state)?;
+                last_checkpoint = Instant::now();
+                self.states.retain(|old| old.ensemble != ix);
+                let at = self.states.partition_point(|old| old.ensemble < ix);
+                self.states.insert(at, state.clone());
+                if is_done || stopped {
+                    self.write_status(start, if is_done { "running" } else { "stopped" })?;
+                    return Ok(Some(state));
+                }
+            }
+            if last_status.elapsed() >= STATUS {
+                self.write_status(start, "running")?;
+                last_status = Instant::now();
+            }
+            let mut rows = Rows { draws: self.draws.as_mut().zip(format.as_ref()), observer };
+            course.next_batch(&plan, engine, &mut rows, stop)?;
+        }
+    }
+
+    /// Writes how far it was at the last checkpoints, for others to watch.
+    fn write_status(&self, start: Instant, what: &str) -> Result<()> {
+        let ensembles: Vec<serde_json::Value> = self
+            .states
+            .iter()
+            .map(|state| {
+                let density = state.moments.density(self.plan.members[state.ensemble].plan.headline());
+                serde_json::json!({
+                    "ensemble": state.ensemble + 1,
+                    "networks": state.moments.networks(),
+                    "density": density.map(|d| d.mean),
+                    "std_error": density.and_then(|d| d.std_error),
+                    "done": state.is_done,
+                    "seconds": state.seconds,
+                })
+            })
+            .collect();
+        let status = serde_json::json!({
+            "state": what,
+            "shard": [self.shard.number, self.shard.of],
+            "ensembles": self.plan.members.len(),
+            "finished": self.states.iter().filter(|state| state.is_done).count(),
+            "seconds": start.elapsed().as_secs_f64(),
+            "progress": ensembles,
+        });
+        let partial = self.files.status.with_extension("partial");
+        fs::write(&partial, format!("{status:#}\n"))
+            .and_then(|()| fs::rename(&partial, &self.files.status))
+            .map_err(|e| Error::failed(e.to_string()).at(self.files.status.display()))
+    }
+}
+
+/// The draws file, appended to.
+#[derive(Debug)]
+struct Draws {
+    csv: csv::Writer<File>,
+    name: PathBuf,
+    n_layers: usize,
+}
+
+impl Draws {
+    /// Opens the file with its first `written` bytes: what was written after the last checkpoint is written again.
+    fn open(name: &Path, n_layers: usize, written: u64) -> Result<Self> {
+        let fail = |e: std::io::Error| Error::usage(format!("cannot write there: {e}")).at(name.display());
+        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(name).map_err(fail)?;
+        let length = file.metadata().map_err(fail)?.len();
+        if length < written {
+            return Err(Error::usage(format!(
+                "has {length} bytes, but {written} were written: restore it or start anew"
+            ))
+            .at(name.display()));
+        }
+        file.set_len(written).and_then(|()| file.seek(SeekFrom::Start(written))).map_err(fail)?;
+        let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(file);
+        if written == 0 {
+            csv.write_record(DrawFormat::header(n_layers)).map_err(|e| fail(e.into()))?;
+        }
+        Ok(Self { csv, name: name.to_owned(), n_layers })
+    }
+
+    /// Its length, with all rows on the disk.
+    fn sync(&mut self) -> Result<u64> {
+        let name = self.name.display().to_string();
+        let fail = |e: std::io::Error| Error::failed(e.to_string()).at(&name);
+        self.csv.flush().map_err(fail)?;
+        let file = self.csv.get_ref();
+        file.sync_data().and_then(|()| file.metadata()).map(|metadata| metadata.len()).map_err(fail)
+    }
+}
+
+/// Hands the rows and the progress of one ensemble on.
+struct Rows<'a> {
+    draws: Option<(&'a mut Draws, &'a DrawFormat)>,
+    observer: &'a mut dyn SweepObserver,
+}
+
+impl Observer for Rows<'_> {
+    fn counted(&mut self, first_network: u64, counts: &[PathCounts]) -> Result<()> {
+        let Some((draws, format)) = &mut self.draws else { return Ok(()) };
+        format
+            .write(&mut draws.csv, first_network, counts)
+            .map_err(|e| Error::failed(e.to_string()).at(draws.name.display()))
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        self.observer.progress(progress);
+    }
+}
