@@ -158,7 +158,8 @@ fn rarest_steep_piece(network: &RandomNetwork, scales: &[f64]) -> Option<f64> {
         let all: Vec<(f64, f64)> =
             pieces.slopes.iter().enumerate().map(|(k, slope)| (probability(k), slope.abs())).collect();
         let total: f64 = all.iter().map(|(p, slope)| p * slope).sum();
-        let steep = all.into_iter().filter(|(p, slope)| p * slope > 0.01 * total);
+        // Below a thousandth hardly anything moves after it, either.
+        let steep = all.into_iter().filter(|(p, slope)| p * slope > f64::max(0.01 * total, 1e-3));
         // Of any unit.
         steep.map(|(p, _)| p * layer.affine.units() as f64).filter(|&p| p < RARE).reduce(f64::min)
     });

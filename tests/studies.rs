@@ -1,0 +1,87 @@
+//! The plans of `benches/studies`: they run, and the density grows as theory says.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+type Rows = Vec<HashMap<String, String>>;
+
+/// Runs a plan in its directory; the rows of boundaries.
+fn sweep(plan: &str) -> Rows {
+    let out = tempfile::tempdir().expect("a directory");
+    let output = Command::new(env!("CARGO_BIN_EXE_linregions"))
+        .args(["sweep", plan, "--engine", "cpu", "--quiet", "--out"])
+        .arg(out.path())
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/studies"))
+        .output()
+        .expect("the program starts");
+    assert!(output.status.success(), "{plan}: {}", String::from_utf8_lossy(&output.stderr));
+    let mut csv = csv::Reader::from_path(out.path().join("summary.csv")).expect("a summary");
+    let rows: Rows = csv.deserialize().collect::<csv::Result<_>>().expect("CSV");
+    rows.into_iter().filter(|row| row["quantity"] == "boundaries").collect()
+}
+
+fn number(row: &HashMap<String, String>, column: &str) -> f64 {
+    row[column].parse().unwrap_or_else(|_| panic!("{column}: {}", row[column]))
+}
+
+/// The exponent of density ~ x^exponent by weighted least squares of logarithms, and its standard error.
+fn exponent(x: &[f64], rows: &[HashMap<String, String>]) -> (f64, f64) {
+    assert_eq!(x.len(), rows.len());
+    let points: Vec<(f64, f64, f64)> = x
+        .iter()
+        .zip(rows)
+        .map(|(x, row)| {
+            let (density, error) = (number(row, "mean_density"), number(row, "std_error"));
+            (x.ln(), density.ln(), (density / error).powi(2))
+        })
+        .collect();
+    let sum = |f: &dyn Fn(&(f64, f64, f64)) -> f64| points.iter().map(f).sum::<f64>();
+    let weight = sum(&|(_, _, w)| *w);
+    let middle = sum(&|(x, _, w)| w * x) / weight;
+    let spread = sum(&|(x, _, w)| w * (x - middle).powi(2));
+    (sum(&|(x, y, w)| w * (x - middle) * y) / spread, spread.powf(-0.5))
+}
+
+/// Density grows linearly with depth, with width, and with the number of breakpoints. Deviations of a finite width are
+/// within 2 %; the false-alarm rate beyond these is 1e-6 for each exponent.
+#[test]
+fn density_is_linear_in_depth_width_and_pieces() {
+    let rows = sweep("three-sources.toml");
+    let (by_depth, rest) = rows.split_at(8);
+    let (by_width, by_pieces) = rest.split_at(7);
+    for (name, x, rows) in [
+        ("depth", vec![1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 20.0], by_depth),
+        ("width", vec![8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0], by_width),
+        ("pieces - 1", vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], by_pieces),
+    ] {
+        let (exponent, error) = exponent(&x, rows);
+        println!("{name}: exponent {exponent:.3} ± {error:.3}");
+        assert!((exponent - 1.0).abs() < 0.02 + 4.9 * error && error < 0.01, "{name}: {exponent} ± {error}");
+    }
+    assert!(rows.iter().all(|row| number(row, "bound_ratio") < 1.0));
+}
+
+/// Along a line as many regions as units, at any depth; 2 % for the finite width and length.
+#[test]
+fn a_line_has_as_many_regions_as_units() {
+    for row in sweep("regions-per-unit.toml") {
+        let unit = number(&row, "length") / number(&row, "units");
+        let (regions, error) = (number(&row, "mean_density") * unit, number(&row, "std_error") * unit);
+        assert!((regions - 1.0).abs() < 0.02 + 4.9 * error, "{}: {regions} ± {error}", row["architecture"]);
+    }
+}
+
+#[test]
+fn every_plan_runs() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/studies");
+    let files = std::fs::read_dir(directory).expect("the plans").map(|entry| entry.expect("an entry").path());
+    let is_plan = |file: &PathBuf| std::fs::read_to_string(file).expect("text").contains("linregions sweep");
+    let plans: Vec<PathBuf> = files.filter(is_plan).collect();
+    assert_eq!(plans.len(), 5);
+    for plan in plans {
+        let rows = sweep(&plan.display().to_string());
+        let precise = |row: &HashMap<String, String>| number(row, "std_error") <= 0.0101 * number(row, "mean_density");
+        assert!(rows.len() >= 6 && rows.iter().all(precise), "{}", plan.display());
+    }
+}
