@@ -50,7 +50,7 @@
 //! - [`rice`]: expected crossings from closed-form rates, without counting;
 //! - [`theory`]: bounds on the number of regions in exact integers, the density bound, expected numbers at infinite width;
 //! - [`engine`]: the trait, the CPU engine and, with the feature `gpu` (on by default), the GPU engine, whose kernels are in `shaders/`; [`stats`]: densities and errors from whole-number moments;
-//! - [`experiment`]: plans, runs and result files; [`cli`]: the program.
+//! - [`experiment`]: plans, runs and result files; [`plot`]: figures from them; [`cli`]: the program.
 
 pub mod cli;
 pub mod engine;
@@ -61,6 +61,7 @@ mod files;
 mod memory;
 pub mod network;
 pub mod path;
+pub mod plot;
 pub mod random;
 pub mod rice;
 pub mod stats;

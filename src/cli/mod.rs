@@ -7,6 +7,7 @@ mod devices;
 mod engine;
 mod estimate;
 mod merge;
+mod plot;
 mod slurm;
 mod sweep;
 mod table;
@@ -43,6 +44,8 @@ enum Command {
     Bounds(bounds::BoundsArgs),
     /// Find every boundary of one given network along given paths
     Trace(trace::TraceArgs),
+    /// Draw figures from results: SVG or PNG
+    Plot(plot::PlotArgs),
     /// Show the GPUs, and which one --engine auto takes
     #[cfg(feature = "gpu")]
     Devices(devices::DevicesArgs),
@@ -94,6 +97,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Slurm(args) => slurm::run(&args),
         Command::Bounds(args) => bounds::run(&args),
         Command::Trace(args) => trace::run(&args, &STOP),
+        Command::Plot(args) => plot::run(&args),
         #[cfg(feature = "gpu")]
         Command::Devices(args) => devices::run(&args),
         #[cfg(not(feature = "gpu"))]

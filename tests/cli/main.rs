@@ -4,6 +4,7 @@ mod bounds;
 mod estimate;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod plot;
 mod rice;
 mod sweep;
 #[cfg(unix)]

@@ -1,0 +1,60 @@
+//! What a figure shows, in the units of its axes.
+
+use super::axis::Axis;
+
+/// Series that colours and markers still tell apart.
+pub(super) const MAX_SERIES: usize = 18;
+
+/// The colour of a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ink {
+    /// That of a series, by its number.
+    Series(usize),
+    Black,
+    Grey,
+}
+
+/// How a line is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stroke {
+    Solid,
+    Thin,
+    Dashed,
+}
+
+/// Something drawn at a place.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Mark {
+    /// A line through points; a short level one where there is only one point.
+    Line { points: Vec<(f64, f64)>, ink: Ink, stroke: Stroke },
+    /// An error bar, moved aside by a length.
+    Bar { x: f64, low: f64, high: f64, ink: Ink, aside: i32 },
+    /// The marker of a series, moved aside by a length.
+    Marker { x: f64, y: f64, series: usize, aside: i32 },
+    /// An upright tick in a row.
+    Tick { x: f64, row: f64, ink: Ink },
+}
+
+/// A line of the legend.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub sample: Sample,
+    pub text: String,
+}
+
+/// What stands before the text in a legend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sample {
+    Marker(usize),
+    Line(Ink, Stroke),
+    Tick(Ink),
+}
+
+/// A figure: axes, marks and a legend. It is drawn by [`to_svg`](Self::to_svg) and [`to_png`](Self::to_png).
+#[derive(Clone, Debug)]
+pub struct Figure {
+    pub(super) x: Axis,
+    pub(super) y: Axis,
+    pub(super) marks: Vec<Mark>,
+    pub(super) legend: Vec<Entry>,
+}
