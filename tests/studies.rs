@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-type Rows = Vec<HashMap<String, String>>;
+type Row = HashMap<String, String>;
 
 /// Runs a plan in its directory; the rows of boundaries.
-fn sweep(plan: &str) -> Rows {
+fn sweep(plan: &str) -> Vec<Row> {
     let out = tempfile::tempdir().expect("a directory");
     let output = Command::new(env!("CARGO_BIN_EXE_linregions"))
         .args(["sweep", plan, "--engine", "cpu", "--quiet", "--out"])
@@ -17,16 +17,16 @@ fn sweep(plan: &str) -> Rows {
         .expect("the program starts");
     assert!(output.status.success(), "{plan}: {}", String::from_utf8_lossy(&output.stderr));
     let mut csv = csv::Reader::from_path(out.path().join("summary.csv")).expect("a summary");
-    let rows: Rows = csv.deserialize().collect::<csv::Result<_>>().expect("CSV");
+    let rows: Vec<Row> = csv.deserialize().collect::<csv::Result<_>>().expect("CSV");
     rows.into_iter().filter(|row| row["quantity"] == "boundaries").collect()
 }
 
-fn number(row: &HashMap<String, String>, column: &str) -> f64 {
+fn number(row: &Row, column: &str) -> f64 {
     row[column].parse().unwrap_or_else(|_| panic!("{column}: {}", row[column]))
 }
 
 /// The exponent of density ~ x^exponent by weighted least squares of logarithms, and its standard error.
-fn exponent(x: &[f64], rows: &[HashMap<String, String>]) -> (f64, f64) {
+fn exponent(x: &[f64], rows: &[Row]) -> (f64, f64) {
     assert_eq!(x.len(), rows.len());
     let points: Vec<(f64, f64, f64)> = x
         .iter()
@@ -47,19 +47,20 @@ fn exponent(x: &[f64], rows: &[HashMap<String, String>]) -> (f64, f64) {
 /// within 2 %; the false-alarm rate beyond these is 1e-6 for each exponent.
 #[test]
 fn density_is_linear_in_depth_width_and_pieces() {
-    let rows = sweep("three-sources.toml");
-    let (by_depth, rest) = rows.split_at(8);
-    let (by_width, by_pieces) = rest.split_at(7);
-    for (name, x, rows) in [
-        ("depth", vec![1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 20.0], by_depth),
-        ("width", vec![8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0], by_width),
-        ("pieces - 1", vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], by_pieces),
-    ] {
-        let (exponent, error) = exponent(&x, rows);
+    let depth = |row: &Row| number(row, "depth");
+    let width = |row: &Row| number(row, "units") / number(row, "depth");
+    let breakpoints = |row: &Row| number(row, "pieces") - 1.0;
+    let studies: [(&str, &dyn Fn(&Row) -> f64, [f64; 2]); 3] =
+        [("depth", &depth, [1.0, 20.0]), ("width", &width, [8.0, 512.0]), ("pieces", &breakpoints, [1.0, 7.0])];
+    for (name, x, ends) in studies {
+        let rows = sweep(&format!("{name}.toml"));
+        let x: Vec<f64> = rows.iter().map(x).collect();
+        assert_eq!([x[0], x[x.len() - 1]], ends, "{name}");
+        let (exponent, error) = exponent(&x, &rows);
         println!("{name}: exponent {exponent:.3} ± {error:.3}");
         assert!((exponent - 1.0).abs() < 0.02 + 4.9 * error && error < 0.01, "{name}: {exponent} ± {error}");
+        assert!(rows.iter().all(|row| number(row, "bound_ratio") < 1.0), "{name}");
     }
-    assert!(rows.iter().all(|row| number(row, "bound_ratio") < 1.0));
 }
 
 /// Along a line as many regions as units, at any depth; 2 % for the finite width and length.
@@ -78,10 +79,10 @@ fn every_plan_runs() {
     let files = std::fs::read_dir(directory).expect("the plans").map(|entry| entry.expect("an entry").path());
     let is_plan = |file: &PathBuf| std::fs::read_to_string(file).expect("text").contains("linregions sweep");
     let plans: Vec<PathBuf> = files.filter(is_plan).collect();
-    assert_eq!(plans.len(), 5);
+    assert_eq!(plans.len(), 7);
     for plan in plans {
         let rows = sweep(&plan.display().to_string());
-        let precise = |row: &HashMap<String, String>| number(row, "std_error") <= 0.0101 * number(row, "mean_density");
+        let precise = |row: &Row| number(row, "std_error") <= 0.0101 * number(row, "mean_density");
         assert!(rows.len() >= 6 && rows.iter().all(precise), "{}", plan.display());
     }
 }

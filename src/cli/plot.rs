@@ -33,7 +33,7 @@ pub(super) struct PlotArgs {
     #[arg(long)]
     quantity: Option<String>,
 
-    /// What is along the x axis: depth, width, units, input_dim, length, bias or another column with numbers, also ones such as
+    /// What is along the x axis: depth, width, units, input_dim, length, bias, pieces or another column with numbers, also ones such as
     /// normal:0.1 [default: the first of these that varies]
     #[arg(long, value_name = "COLUMN")]
     x: Option<String>,
@@ -122,7 +122,7 @@ pub(super) fn run(args: &PlotArgs) -> Result<()> {
         Storage::Svg => figure.to_svg()?.into_bytes(),
         Storage::Png => figure.to_png()?,
     };
-    let mut file = OutputFile::create(&out)?;
+    let mut file = OutputFile::replace(&out)?;
     file.write_all(&bytes).map_err(|e| Error::failed(e.to_string()).at(out.display()))?;
     file.finish()?;
     print(|stdout| writeln!(stdout, "{}", out.display()))

@@ -9,6 +9,7 @@ use indicatif::ProgressBar;
 use super::engine::EngineFlags;
 use super::estimate::{progress_bar, show};
 use super::{complain, interrupted, print, table};
+use crate::engine::Engine;
 use crate::error::Result;
 use crate::experiment::{Member, Progress, Shard, Sweep, SweepObserver, SweepPlan, expected_seconds};
 
@@ -52,7 +53,7 @@ pub(super) fn run(args: &SweepArgs, stop: &AtomicBool) -> Result<()> {
         checked.map_err(|e| e.at(format!("{}: ensemble {}", args.plan.display(), ix + 1)))?;
     }
     let Some(directory) = args.out.as_deref().filter(|_| !args.dry_run) else {
-        return dry_run(&plan, engine.networks_at_once());
+        return dry_run(&plan, engine.as_ref());
     };
     if !args.quiet {
         let precision = engine.provenance().precision;
@@ -72,14 +73,19 @@ pub(super) fn run(args: &SweepArgs, stop: &AtomicBool) -> Result<()> {
 }
 
 /// Prints what would be done.
-fn dry_run(plan: &SweepPlan, threads: u64) -> Result<()> {
-    let header = ["ensemble", "keys", "networks", "about"];
+fn dry_run(plan: &SweepPlan, engine: &dyn Engine) -> Result<()> {
+    let header = ["ensemble", "keys", "networks", "memory", "about"];
     let mut cells = vec![header.map(str::to_owned).to_vec()];
-    let mut total = 0.0;
+    let threads = engine.networks_at_once();
+    let (mut total, mut open, mut most) = (0.0, 0, 0);
     for (ix, member) in plan.members.iter().enumerate() {
         let keys: Vec<String> = member.keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let seconds = expected_seconds(&member.plan, threads);
+        let expected = expected_seconds(&member.plan, threads);
+        let seconds = expected.into_iter().chain(member.max_seconds).reduce(f64::min);
+        let memory = engine.memory_needed(&member.plan.ensemble, member.plan.estimator)?;
         total += seconds.unwrap_or(0.0);
+        open += usize::from(seconds.is_none());
+        most = most.max(memory);
         cells.push(vec![
             (ix + 1).to_string(),
             keys.join(" "),
@@ -87,18 +93,24 @@ fn dry_run(plan: &SweepPlan, threads: u64) -> Result<()> {
                 Some(target) => format!("to {} %", 100.0 * target),
                 None => member.plan.networks.to_string(),
             },
+            mebibytes(memory),
             seconds.map_or("-".to_owned(), |seconds| format!("{} s", table::digits(seconds, 2))),
         ]);
     }
+    let n = plan.members.len();
+    let open = match open {
+        0 => String::new(),
+        1 => ", and one that ends by its error".to_owned(),
+        open => format!(", and {open} that end by their error"),
+    };
     print(|out| {
         table::columns(out, &cells)?;
-        writeln!(
-            out,
-            "\n{} ensembles, about {} s where the number of networks is known",
-            plan.members.len(),
-            table::digits(total, 2)
-        )
+        writeln!(out, "\n{} ensembles in {} of memory: about {} s{open}", n, mebibytes(most), table::digits(total, 2))
     })
+}
+
+fn mebibytes(bytes: u128) -> String {
+    format!("{} MiB", table::digits(bytes as f64 / f64::from(1 << 20), 2))
 }
 
 struct Output {

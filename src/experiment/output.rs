@@ -32,7 +32,10 @@ impl OutputFile {
     }
 
     /// Opens the file for writing; a partial one holds nothing that cannot be written again.
-    pub(super) fn replace(name: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A target that cannot be written.
+    pub fn replace(name: &Path) -> Result<Self> {
         let _ = fs::remove_file(partial_of(&fs::canonicalize(name).unwrap_or_else(|_| name.to_owned())));
         Self::create(name)
     }

@@ -52,6 +52,8 @@ pub struct SummaryRow {
     pub start: Option<String>,
     /// Points per path of the Rice estimator.
     pub points_per_path: Option<usize>,
+    /// Pieces of the activation, its complexity kappa.
+    pub pieces: usize,
 }
 
 impl SummaryRow {
@@ -119,6 +121,7 @@ impl SummaryRow {
                 Estimator::Rice { points } => Some(points),
                 Estimator::Count(_) => None,
             },
+            pieces: architecture.activation().kappa(),
         }
     }
 

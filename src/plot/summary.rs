@@ -106,8 +106,9 @@ fn descriptions(x: &str) -> Vec<Property> {
         "architecture" => Vec::new(),
         _ => vec![column("architecture")],
     };
-    let laws = ["activation", "weights", "bias", "path", "start"];
-    let laws = laws.into_iter().map(|law| if law == x { Property::Law(law.to_owned()) } else { column(law) });
+    // The number of pieces is a property of the activation, as the depth is of the architecture.
+    let laws = ["activation", "weights", "bias", "path", "start"].into_iter().skip(usize::from(x == "pieces"));
+    let laws = laws.map(|law| if law == x { Property::Law(law.to_owned()) } else { column(law) });
     let rest = ["method", "grid_points", "precision"].into_iter().filter(|name| *name != x).map(column);
     let length = (x != "length").then_some(Property::SegmentLength);
     shape.into_iter().chain(laws).chain(length).chain(rest).collect()
@@ -186,6 +187,7 @@ fn x_label(x: &str) -> String {
         "input_dim" => "input dimension",
         "length" => "length of the path",
         "layer" => "layer",
+        "pieces" => "pieces of the activation",
         "wall_seconds" => "wall time (s)",
         "bias" => "parameter of the bias law",
         "weights" => "parameter of the weight law",

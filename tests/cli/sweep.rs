@@ -215,6 +215,74 @@ fn a_full_disk_loses_nothing() {
     assert_eq!(results(&whole), results(&full));
 }
 
+/// A disk of 64 KiB in a namespace of its own: full, then larger, then read-only.
+#[cfg(target_os = "linux")]
+#[test]
+fn full_and_read_only_disks_are_survived() {
+    let in_namespace = |args: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--map-root-user", "--mount"]).args(args).output()
+    };
+    if !in_namespace(&["true"]).is_ok_and(|output| output.status.success()) {
+        eprintln!("this system allows no namespaces: no disk to fill, a limit on files stands in for it");
+        return;
+    }
+    let directory = Directory::new();
+    let plan = directory.file("plan.toml", PLAN);
+    let [whole, disk, saved] = ["whole", "disk", "saved"].map(|name| directory.text(name));
+    succeed(&sweep(&plan, &whole, &[]));
+    for name in [&disk, &saved] {
+        std::fs::create_dir(name).expect("a directory");
+    }
+    let script = r#"
+        disk=$1 saved=$2; shift 2
+        mount -t tmpfs -o size=64k tmpfs "$disk" || exit 10
+        "$0" "$@"; [ $? = 1 ] || exit 11
+        mount -o remount,size=64m "$disk" || exit 12
+        "$0" "$@" > "$saved/printed" || exit 13
+        cp "$disk"/out/*.csv "$saved" || exit 14
+        rm -r "$disk/out" && mount -o remount,ro "$disk" || exit 15
+        "$0" "$@"; [ $? = 2 ] || exit 16
+    "#;
+    let out = format!("{disk}/out");
+    let program = env!("CARGO_BIN_EXE_linregions");
+    let command = [&["sh", "-c", script, program, &disk, &saved][..], &sweep(&plan, &out, &[])].concat();
+    let output = in_namespace(&command).expect("it starts");
+    let errors = stderr(&output);
+    assert!(output.status.success(), "{}: {errors}", output.status);
+    let [full, read_only] = errors.lines().collect::<Vec<_>>()[..] else { panic!("{errors}") };
+    assert!(full.contains("No space left"), "{full}");
+    assert!(read_only.contains("cannot write there: Read-only file system"), "{read_only}");
+    assert_eq!(results(&whole), results(&saved));
+}
+
+/// What others can watch while a sweep runs.
+#[test]
+fn the_status_says_how_far_it_is() {
+    let directory = Directory::new();
+    let plan = directory.file("plan.toml", "networks = 100000000\narch = [\"2-24x2\", \"2-24x4\"]\n");
+    let out = directory.text("out");
+    let mut child = start(&sweep(&plan, &out, &[]));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let status = loop {
+        assert!(Instant::now() < deadline && child.try_wait().expect("a state").is_none(), "no status");
+        if let Ok(text) = std::fs::read_to_string(Path::new(&out).join("status.json")) {
+            break serde_json::from_str::<serde_json::Value>(&text).expect("written whole");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+    let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("{status}"));
+    let (rate, left) = (number(&status["networks_per_second"]), number(&status["seconds_left"]));
+    assert_eq!((&status["state"], &status["finished"]), (&"running".into(), &0.into()));
+    let first = &status["progress"][0];
+    assert!(rate > 0.0 && number(&first["density"]) > 0.0, "{status}");
+    // The second ensemble takes longer than the first.
+    let first_left = (1e8 - number(&first["networks"])) / rate;
+    assert!(left > 1.5 * first_left && left < 20.0 * first_left, "{status}");
+}
+
 #[test]
 fn plans_are_checked_as_a_whole_before_any_work() {
     let directory = Directory::new();
@@ -229,7 +297,7 @@ fn plans_are_checked_as_a_whole_before_any_work() {
     }
     let plan = directory.file("plan.toml", PLAN);
     let table = succeed(&["sweep", &plan, "--dry-run", "--engine", "cpu"]);
-    assert!(table.contains("10 ensembles, about ") && table.contains("to 4 %"), "{table}");
+    assert!(table.contains("10 ensembles in ") && table.contains("to 4 %") && table.contains("MiB"), "{table}");
     let output = run(&["sweep", &plan]);
     assert!(output.status.code() == Some(2) && stderr(&output).contains("--out"), "{}", stderr(&output));
 }

@@ -6,6 +6,7 @@ mod plan;
 mod result;
 mod run;
 mod slurm;
+mod status;
 
 pub use merge::merge;
 pub use plan::{Member, SweepPlan};

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::journal::{Header, Journal, State};
 use super::plan::{Member, SweepPlan};
 use super::result::{chosen, write_summary};
+use super::status::{Pace, Status};
 use crate::engine::{Engine, Estimator, PathCounts};
 use crate::error::{Error, Result};
 use crate::experiment::record::DrawFormat;
@@ -114,6 +115,8 @@ pub struct Sweep<'a> {
     journal: Journal,
     states: Vec<State>,
     draws: Option<Draws>,
+    /// What the engine computes at a time.
+    threads: u64,
 }
 
 impl<'a> Sweep<'a> {
@@ -133,7 +136,7 @@ impl<'a> Sweep<'a> {
             return Err(Error::usage("is there, but no journal of a sweep: move it first").at(files.draws.display()));
         }
         let draws = plan.draws.then(|| Draws::open(&files.draws, n_layers, written)).transpose()?;
-        Ok(Self { plan, shard, files, journal, states, draws })
+        Ok(Self { plan, shard, files, journal, states, draws, threads: 1 })
     }
 
     /// Runs what is not finished. Returns the file with what is found, the summary or the shard's journal, or `None` if `stop` was set
@@ -148,6 +151,7 @@ impl<'a> Sweep<'a> {
         stop: &AtomicBool,
     ) -> Result<Option<PathBuf>> {
         let start = Instant::now();
+        self.threads = engine.networks_at_once();
         for (ix, member) in self.plan.members.iter().enumerate() {
             let Some(draws) = self.shard.draws(member, ix) else { continue };
             let earlier = self.states.iter().find(|state| state.ensemble == ix).cloned();
@@ -162,11 +166,16 @@ impl<'a> Sweep<'a> {
                 return Ok(None);
             }
         }
-        self.write_status(start, "finished")?;
+        self.status(start, "finished", None).write(&self.files.status)?;
         match self.shard {
             Shard::WHOLE => write_summary(&self.files.directory, self.plan, &self.states).map(Some),
             _ => Ok(Some(self.files.journal.clone())),
         }
+    }
+
+    fn status(&self, start: Instant, what: &'static str, pace: Option<Pace>) -> Status<'_> {
+        let seconds = start.elapsed().as_secs_f64();
+        Status { plan: self.plan, shard: self.shard, states: &self.states, what, seconds, threads: self.threads, pace }
     }
 
     /// Runs one ensemble to its end, or until asked to stop; `None` if that was in its pilot.
@@ -199,6 +208,7 @@ impl<'a> Sweep<'a> {
             }
         };
         let (mut last_checkpoint, mut last_status) = (Instant::now(), Instant::now());
+        let networks_before = course.moments.networks();
         let format = self.draws.as_ref().map(|draws| DrawFormat::new(&plan, ix, draws.n_layers));
         loop {
             let seconds = before + begin.elapsed().as_secs_f64();
@@ -228,48 +238,24 @@ impl<'a> Sweep<'a> {
                 let at = self.states.partition_point(|old| old.ensemble < ix);
                 self.states.insert(at, state.clone());
                 if is_done || stopped {
-                    self.write_status(start, if is_done { "running" } else { "stopped" })?;
+                    self.status(start, if is_done { "running" } else { "stopped" }, None).write(&self.files.status)?;
                     return Ok(Some(state));
                 }
             }
             if last_status.elapsed() >= STATUS {
-                self.write_status(start, "running")?;
+                let pace = Pace {
+                    ensemble: ix,
+                    networks: course.moments.networks() - networks_before,
+                    missing: course.look - course.moments.networks(),
+                    seconds: begin.elapsed().as_secs_f64(),
+                    before,
+                };
+                self.status(start, "running", Some(pace)).write(&self.files.status)?;
                 last_status = Instant::now();
             }
             let mut rows = Rows { draws: self.draws.as_mut().zip(format.as_ref()), observer };
             course.next_batch(&plan, engine, &mut rows, stop)?;
         }
-    }
-
-    /// Writes how far it was at the last checkpoints, for others to watch.
-    fn write_status(&self, start: Instant, what: &str) -> Result<()> {
-        let ensembles: Vec<serde_json::Value> = self
-            .states
-            .iter()
-            .map(|state| {
-                let density = state.moments.density(self.plan.members[state.ensemble].plan.headline());
-                serde_json::json!({
-                    "ensemble": state.ensemble + 1,
-                    "networks": state.moments.networks(),
-                    "density": density.map(|d| d.mean),
-                    "std_error": density.and_then(|d| d.std_error),
-                    "done": state.is_done,
-                    "seconds": state.seconds,
-                })
-            })
-            .collect();
-        let status = serde_json::json!({
-            "state": what,
-            "shard": [self.shard.number, self.shard.of],
-            "ensembles": self.plan.members.len(),
-            "finished": self.states.iter().filter(|state| state.is_done).count(),
-            "seconds": start.elapsed().as_secs_f64(),
-            "progress": ensembles,
-        });
-        let partial = self.files.status.with_extension("partial");
-        fs::write(&partial, format!("{status:#}\n"))
-            .and_then(|()| fs::rename(&partial, &self.files.status))
-            .map_err(|e| Error::failed(e.to_string()).at(self.files.status.display()))
     }
 }
 
