@@ -111,7 +111,7 @@ fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<Crossing>> 
     for (layer, (shape, weights)) in network.architecture().layers().iter().zip(network.affine()).enumerate() {
         let pieces = shape.activation.pieces();
         let pre_activations: Vec<Vec<f64>> =
-            vertices.iter().map(|v| affine(&weights.weight, &weights.bias, &v.h)).collect();
+            vertices.iter().map(|v| weights.apply(&v.h)).collect();
         // Differences of two of them must be finite, too.
         if !pre_activations.iter().flatten().all(|z| z.abs() < 0.25 * f64::MAX) {
             return Err(Error::failed(format!("layer {}: a pre-activation exceeds the range of f64", layer + 1)));
@@ -163,17 +163,6 @@ fn between(a: &Vertex, b: &Vertex, fraction: f64) -> f64 {
     (a.position + fraction * (b.position - a.position)).min(b.position)
 }
 
-/// `W h + b` with input-major weights.
-fn affine(weight: &[f64], bias: &[f64], h: &[f64]) -> Vec<f64> {
-    let mut z = bias.to_vec();
-    for (row, &h) in weight.chunks_exact(bias.len()).zip(h) {
-        for (z, &w) in z.iter_mut().zip(row) {
-            *z += w * h;
-        }
-    }
-    z
-}
-
 /// Walks along the path with the activation pattern and decides at every boundary whether the output changes slope.
 ///
 /// On an interval the derivative of layer l's activations is D W h' with D the slopes of the pattern. What changes at a
@@ -198,7 +187,7 @@ impl<'a> SlopeWalk<'a> {
         let mut pattern = Vec::new();
         for (shape, weights) in network.architecture().layers().iter().zip(network.affine()) {
             let pieces = shape.activation.pieces();
-            let z = affine(&weights.weight, &weights.bias, &h);
+            let z = weights.apply(&h);
             pattern.push(z.iter().map(|&z| pieces.lower_piece(z)).collect());
             h = z.iter().map(|&z| pieces.value(z)).collect();
         }
@@ -217,9 +206,8 @@ impl<'a> SlopeWalk<'a> {
         let layers = self.network.architecture().layers();
         for (layer, (shape, weights)) in layers.iter().zip(self.network.affine()).enumerate() {
             let slopes = &shape.activation.pieces().slopes;
-            let no_bias = vec![0.0; weights.bias.len()];
-            slope = affine(&weights.weight, &no_bias, &slope);
-            change = affine(&weights.weight, &no_bias, &change);
+            slope = weights.linear(&slope);
+            change = weights.linear(&change);
             let pattern = &mut self.pattern[layer];
             let old: Vec<f64> = pattern.iter().map(|&piece| slopes[piece]).collect();
             for crossing in crossings.iter().filter(|c| c.layer == layer) {
@@ -233,7 +221,6 @@ impl<'a> SlopeWalk<'a> {
                 slope[unit] *= old[unit];
             }
         }
-        let readout = &self.network.affine()[layers.len()];
-        affine(&readout.weight, &vec![0.0; readout.bias.len()], &change).iter().any(|&c| c != 0.0)
+        self.network.affine()[layers.len()].linear(&change).iter().any(|&c| c != 0.0)
     }
 }

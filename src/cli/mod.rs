@@ -2,6 +2,7 @@
 
 mod bounds;
 mod compare;
+mod curve;
 #[cfg(feature = "gpu")]
 mod devices;
 mod engine;

@@ -69,6 +69,14 @@ pub(super) struct PlotArgs {
     /// The path of a trace [default: the first]
     #[arg(long, value_name = "NAME")]
     path_name: Option<String>,
+
+    /// Draw the outputs along the path of a trace, too: what trace --curve wrote
+    #[arg(long, value_name = "FILE")]
+    curve: Option<PathBuf>,
+
+    /// Which outputs of --curve, from 0 [default: all]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', requires = "curve")]
+    outputs: Vec<usize>,
 }
 
 /// How a figure is stored.
@@ -108,6 +116,8 @@ pub(super) fn run(args: &PlotArgs) -> Result<()> {
         no_bound: args.no_bound,
         no_infinite_width: args.no_infinite_width,
         path_name: args.path_name.clone(),
+        curve: args.curve.clone(),
+        outputs: args.outputs.clone(),
     })?;
     let out = match &args.out {
         Some(out) => out.clone(),
@@ -115,7 +125,7 @@ pub(super) fn run(args: &PlotArgs) -> Result<()> {
     };
     let same =
         |result: &PathBuf| result.canonicalize().is_ok_and(|file| out.canonicalize().is_ok_and(|out| out == file));
-    if args.results.iter().any(same) {
+    if args.results.iter().chain(&args.curve).any(same) {
         return Err(Error::usage(format!("{} is a result: give the figure another name", out.display())));
     }
     let bytes = match Storage::of_file(&out)? {

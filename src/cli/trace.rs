@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Args;
 use serde::Serialize;
 
+use super::curve::CurveFile;
 use super::engine::EngineFlags;
 use super::{Format, interrupted, print, table};
 use crate::error::{Error, Result};
@@ -64,6 +65,11 @@ pub(super) struct TraceArgs {
     #[arg(long)]
     summary: bool,
 
+    /// Write the network's outputs along the paths, too: CSV with columns path,t,position,output_0,... at vertices and boundaries,
+    /// between which outputs are linear; for plot --curve
+    #[arg(long, value_name = "FILE")]
+    curve: Option<PathBuf>,
+
     /// How to print the result [default: csv, or table with --summary]
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -77,7 +83,9 @@ pub(super) fn run(args: &TraceArgs, stop: &AtomicBool) -> Result<()> {
     let activation: Activation = args.activation.parse().map_err(|e: Error| e.at("--activation"))?;
     let network = Network::read(&args.network, activation)?;
     let paths = paths(args, network.architecture().input_dim())?;
+    let curve = args.curve.as_deref().map(CurveFile::create).transpose()?;
     let traces = trace_all(args, &network, &paths, stop)?;
+    curve.map(|file| file.write(&network, &paths, &traces)).transpose()?;
     if args.summary {
         let rows: Vec<SummaryRow> = paths.iter().zip(&traces).map(|(p, t)| SummaryRow::new(p, t)).collect();
         print(|out| summary(out, &rows, args.format.unwrap_or(Format::Table)))

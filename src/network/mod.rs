@@ -24,6 +24,28 @@ pub struct AffineWeights<T> {
     pub bias: Vec<T>,
 }
 
+impl AffineWeights<f64> {
+    /// `W h + b`.
+    pub fn apply(&self, h: &[f64]) -> Vec<f64> {
+        self.add_to(self.bias.clone(), h)
+    }
+
+    /// `W h`.
+    pub fn linear(&self, h: &[f64]) -> Vec<f64> {
+        self.add_to(vec![0.0; self.bias.len()], h)
+    }
+
+    /// `z + W h`, one multiplication after the other.
+    fn add_to(&self, mut z: Vec<f64>, h: &[f64]) -> Vec<f64> {
+        for (row, &h) in self.weight.chunks_exact(z.len()).zip(h) {
+            for (z, &w) in z.iter_mut().zip(row) {
+                *z += w * h;
+            }
+        }
+        z
+    }
+}
+
 /// One concrete network: an architecture with the weights of its hidden layers and of its linear read-out.
 #[derive(Clone, Debug)]
 pub struct Network {
@@ -67,6 +89,21 @@ impl Network {
     /// The network's shape.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
+    }
+
+    /// The network's outputs at one input point, in plain f64.
+    ///
+    /// # Panics
+    /// If the point has another dimension than the network has inputs.
+    pub fn outputs(&self, input: &[f64]) -> Vec<f64> {
+        assert_eq!(input.len(), self.architecture.input_dim(), "the point's dimension");
+        let mut h = input.to_vec();
+        for (layer, weights) in self.architecture.layers().iter().zip(&self.affine) {
+            let pieces = layer.activation.pieces();
+            h = weights.apply(&h);
+            h.iter_mut().for_each(|z| *z = pieces.value(*z));
+        }
+        self.affine[self.architecture.depth()].apply(&h)
     }
 
     /// The hidden layers' weights in order, then the read-out's.

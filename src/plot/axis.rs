@@ -96,6 +96,17 @@ impl Axis {
         Self { label: label.into(), scale: Scale::Linear, low, high, ticks, minor: Vec::new() }
     }
 
+    /// Rows with another axis above them. Returns it with the row of a value on that axis.
+    pub(super) fn of_rows_below(label: impl Into<String>, n: usize, above: Self) -> (Self, impl Fn(f64) -> f64) {
+        let mut rows = Self::of_rows(label, n);
+        let (foot, height) = (rows.high + 0.4, 1.2 * (n as f64).max(3.0));
+        rows.high = foot + height;
+        let ticks = above.ticks.clone();
+        let row = move |value: f64| foot + height * above.position(value);
+        rows.ticks.extend(ticks.into_iter().map(|tick| Tick { value: row(tick.value), label: tick.label }));
+        (rows, row)
+    }
+
     /// Where a value is: 0 at the low end, 1 at the high one; beyond them at the end itself.
     pub(super) fn position(&self, value: f64) -> f64 {
         let position = match self.scale {

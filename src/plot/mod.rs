@@ -101,6 +101,10 @@ pub struct Options {
     pub no_infinite_width: bool,
     /// The path of a trace; `None` takes the first.
     pub path_name: Option<String>,
+    /// The outputs along the paths of a trace.
+    pub curve: Option<PathBuf>,
+    /// Which outputs are drawn; all where it is empty.
+    pub outputs: Vec<usize>,
 }
 
 impl Options {
@@ -111,7 +115,7 @@ impl Options {
     /// Refuses choices that the kind of figure does not have.
     fn check(&self, kind: Kind) -> Result<()> {
         use Kind::{Density, Histogram, Layers, Precision, Rug};
-        let flags: [(&str, bool, &[Kind]); 7] = [
+        let flags: [(&str, bool, &[Kind]); 8] = [
             ("--quantity", self.quantity.is_some(), &[Density, Histogram, Precision]),
             ("--x", self.x.is_some(), &[Density]),
             ("--by", self.by.is_some(), &[Density, Layers, Precision]),
@@ -119,6 +123,7 @@ impl Options {
             ("--log-y", self.y_scale == ScaleChoice::Logarithmic, &[Density, Layers, Precision]),
             ("--no-bound or --no-infinite-width", self.no_bound || self.no_infinite_width, &[Density, Layers]),
             ("--path-name", self.path_name.is_some(), &[Rug]),
+            ("--curve", self.curve.is_some(), &[Rug]),
         ];
         match flags.iter().find(|(_, given, kinds)| *given && !kinds.contains(&kind)) {
             None => Ok(()),
@@ -151,7 +156,7 @@ fn figure_of(tables: &[Table], options: &Options) -> Result<(Kind, Figure)> {
         Kind::Density | Kind::Layers | Kind::Precision => summary::figure(tables, kind, options),
         Kind::Histogram => histogram::figure(tables, options),
         Kind::Rug => match tables {
-            [trace] => rug::figure(trace, options.path_name.as_deref()),
+            [trace] => rug::figure(trace, options),
             _ => Err(Error::usage("a figure of kind rug shows one trace: give one file")),
         },
     };

@@ -120,6 +120,27 @@ fn boundaries_along_a_path_are_ticks() {
 }
 
 #[test]
+fn outputs_are_drawn_above_their_boundaries() {
+    let directory = Directory::new();
+    let [network, _] = known_network(&directory);
+    let paths = directory.file("paths.csv", "path,x0\nleft,-4\nleft,4\nhalf,0\nhalf,4\n");
+    let curve = directory.text("curve.csv");
+    let trace = succeed(&["trace", "--network", &network, "--paths", &paths, "--curve", &curve]);
+    // |x - 1| - max(x + 1, 0); a path through the origin has a vertex there.
+    let expected = "path,t,position,output_0\nleft,0,0,5\nleft,0.375,3,2\nleft,0.5,4,0\nleft,0.625,5,-2\nleft,1,8,-2\n\
+                    half,0,0,0\nhalf,0.25,1,-2\nhalf,1,4,-2\n";
+    assert_eq!(read(Path::new(&curve)), expected);
+    let trace = directory.file("trace.csv", trace);
+    let figure = svg(&directory, &[&trace, "--curve", &curve]);
+    has(&figure, &["layer, and output above", "output 0", "−2"]);
+    assert_eq!(figure.matches("<polyline").count(), svg(&directory, &[&trace]).matches("<polyline").count() + 2);
+    refuse(&["plot", &trace, "--curve", &curve, "--outputs", "1"], &["curve.csv:1", "no column output_1"]);
+    refuse(&["plot", &trace, "--outputs", "0"], &["--curve"]);
+    refuse(&["plot", &trace, "--curve", &trace], &["trace.csv", "no outputs along the path"]);
+    refuse(&["trace", "--network", &network, "--curve", &directory.text("no/where.csv")], &["cannot write there"]);
+}
+
+#[test]
 fn files_go_where_they_are_asked_for() {
     let directory = Directory::new();
     let (files, draws) = results(&directory);
