@@ -165,33 +165,52 @@ fn between(a: &Vertex, b: &Vertex, fraction: f64) -> f64 {
 
 /// Walks along the path with the activation pattern and decides at every boundary whether the output changes slope.
 ///
-/// On an interval the derivative of layer l's activations is D W h' with D the slopes of the pattern. What changes at a
-/// boundary is followed as a difference through the layers, so that it is zero exactly when it dies: where a later layer is
-/// flat, where weights are zero, or where it cancels.
+/// What changes at a boundary is followed as a difference through the layers, so that it is zero exactly when it dies: where a later
+/// layer is flat, where weights are zero, or where it cancels.
 struct SlopeWalk<'a> {
     network: &'a Network,
     path: &'a Path,
     /// Piece of every unit of every layer before the next boundary.
     pattern: Vec<Vec<usize>>,
+    /// The edge of the path that `slopes` are of.
+    edge: usize,
+    /// Derivative of every pre-activation of every layer along that edge, with that pattern.
+    slopes: Vec<Vec<f64>>,
 }
 
 impl<'a> SlopeWalk<'a> {
     /// Starts with the pattern between the start of the path and its first boundary.
     fn new(network: &'a Network, path: &'a Path, first_boundary: f64) -> Self {
+        let mut walk = Self { network, path, pattern: Vec::new(), edge: 0, slopes: Vec::new() };
         let mut h = path.vertex(0).to_vec();
         if path.n_vertices() > 1 {
             let middle = 0.5 * first_boundary;
-            let edge = path.positions().partition_point(|&p| p <= middle).clamp(1, path.n_vertices() - 1) - 1;
-            path.point_on_edge(edge, middle, &mut h);
+            walk.edge = path.positions().partition_point(|&p| p <= middle).clamp(1, path.n_vertices() - 1) - 1;
+            path.point_on_edge(walk.edge, middle, &mut h);
         }
-        let mut pattern = Vec::new();
         for (shape, weights) in network.architecture().layers().iter().zip(network.affine()) {
             let pieces = shape.activation.pieces();
             let z = weights.apply(&h);
-            pattern.push(z.iter().map(|&z| pieces.lower_piece(z)).collect());
+            walk.pattern.push(z.iter().map(|&z| pieces.lower_piece(z)).collect());
             h = z.iter().map(|&z| pieces.value(z)).collect();
         }
-        Self { network, path, pattern }
+        if path.n_vertices() > 1 {
+            walk.turn(walk.edge);
+        }
+        walk
+    }
+
+    /// Takes the derivatives along an edge.
+    fn turn(&mut self, edge: usize) {
+        let mut h = self.path.direction(edge);
+        self.edge = edge;
+        self.slopes.clear();
+        let layers = self.network.architecture().layers();
+        for ((shape, weights), pattern) in layers.iter().zip(self.network.affine()).zip(&self.pattern) {
+            let z = weights.linear(&h);
+            h = z.iter().zip(pattern).map(|(z, &piece)| z * shape.activation.pieces().slopes[piece]).collect();
+            self.slopes.push(z);
+        }
     }
 
     /// Passes a boundary; says whether it is a knot.
@@ -199,28 +218,34 @@ impl<'a> SlopeWalk<'a> {
         let last_edge = self.path.n_vertices() - 2;
         let after = (self.path.positions().partition_point(|&p| p <= position).max(1) - 1).min(last_edge);
         let before = (self.path.positions().partition_point(|&p| p < position).max(1) - 1).min(last_edge);
-        let direction = self.path.direction(before);
-        // Derivative before the boundary, and its change.
-        let mut change: Vec<f64> = self.path.direction(after).iter().zip(&direction).map(|(a, b)| a - b).collect();
-        let mut slope = direction;
+        if before != self.edge {
+            self.turn(before);
+        }
+        let mut change = vec![0.0; self.path.dim()];
+        if after != before {
+            let directions = self.path.direction(after).into_iter().zip(self.path.direction(before));
+            change = directions.map(|(after, before)| after - before).collect();
+        }
         let layers = self.network.architecture().layers();
         for (layer, (shape, weights)) in layers.iter().zip(self.network.affine()).enumerate() {
-            let slopes = &shape.activation.pieces().slopes;
-            slope = weights.linear(&slope);
+            let piece_slopes = &shape.activation.pieces().slopes;
             change = weights.linear(&change);
-            let pattern = &mut self.pattern[layer];
-            let old: Vec<f64> = pattern.iter().map(|&piece| slopes[piece]).collect();
+            let (slopes, pattern) = (&mut self.slopes[layer], &mut self.pattern[layer]);
+            let mut passed: Vec<(usize, f64)> = Vec::new();
             for crossing in crossings.iter().filter(|c| c.layer == layer) {
                 // By steps, since a unit may pass several breakpoints at one rounded position.
                 let piece = &mut pattern[crossing.unit];
-                *piece = if crossing.rising { (*piece + 1).min(slopes.len() - 1) } else { piece.saturating_sub(1) };
+                let old = piece_slopes[*piece];
+                *piece = if crossing.rising { (*piece + 1).min(piece_slopes.len() - 1) } else { piece.saturating_sub(1) };
+                passed.push((crossing.unit, (piece_slopes[*piece] - old) * slopes[crossing.unit]));
             }
-            for unit in 0..slope.len() {
-                let new = slopes[pattern[unit]];
-                change[unit] = new * change[unit] + (new - old[unit]) * slope[unit];
-                slope[unit] *= old[unit];
+            for ((change, slope), &piece) in change.iter_mut().zip(slopes).zip(&*pattern) {
+                *slope += *change;
+                *change *= piece_slopes[piece];
             }
+            passed.into_iter().for_each(|(unit, bend)| change[unit] += bend);
         }
+        self.edge = after;
         self.network.affine()[layers.len()].linear(&change).iter().any(|&c| c != 0.0)
     }
 }

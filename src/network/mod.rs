@@ -37,7 +37,7 @@ impl AffineWeights<f64> {
 
     /// `z + W h`, one multiplication after the other.
     fn add_to(&self, mut z: Vec<f64>, h: &[f64]) -> Vec<f64> {
-        for (row, &h) in self.weight.chunks_exact(z.len()).zip(h) {
+        for (row, &h) in self.weight.chunks_exact(z.len()).zip(h).filter(|(_, h)| **h != 0.0) {
             for (z, &w) in z.iter_mut().zip(row) {
                 *z += w * h;
             }
