@@ -110,8 +110,7 @@ fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<Crossing>> 
     let mut crossings = Vec::new();
     for (layer, (shape, weights)) in network.architecture().layers().iter().zip(network.affine()).enumerate() {
         let pieces = shape.activation.pieces();
-        let pre_activations: Vec<Vec<f64>> =
-            vertices.iter().map(|v| weights.apply(&v.h)).collect();
+        let pre_activations: Vec<Vec<f64>> = vertices.iter().map(|v| weights.apply(&v.h)).collect();
         // Differences of two of them must be finite, too.
         if !pre_activations.iter().flatten().all(|z| z.abs() < 0.25 * f64::MAX) {
             return Err(Error::failed(format!("layer {}: a pre-activation exceeds the range of f64", layer + 1)));
@@ -236,7 +235,8 @@ impl<'a> SlopeWalk<'a> {
                 // By steps, since a unit may pass several breakpoints at one rounded position.
                 let piece = &mut pattern[crossing.unit];
                 let old = piece_slopes[*piece];
-                *piece = if crossing.rising { (*piece + 1).min(piece_slopes.len() - 1) } else { piece.saturating_sub(1) };
+                *piece =
+                    if crossing.rising { (*piece + 1).min(piece_slopes.len() - 1) } else { piece.saturating_sub(1) };
                 passed.push((crossing.unit, (piece_slopes[*piece] - old) * slopes[crossing.unit]));
             }
             for ((change, slope), &piece) in change.iter_mut().zip(slopes).zip(&*pattern) {

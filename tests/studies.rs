@@ -50,9 +50,11 @@ fn density_is_linear_in_depth_width_and_pieces() {
     let depth = |row: &Row| number(row, "depth");
     let width = |row: &Row| number(row, "units") / number(row, "depth");
     let breakpoints = |row: &Row| number(row, "pieces") - 1.0;
-    let studies: [(&str, &dyn Fn(&Row) -> f64, [f64; 2]); 3] =
-        [("depth", &depth, [1.0, 20.0]), ("width", &width, [8.0, 512.0]), ("pieces", &breakpoints, [1.0, 7.0])];
-    for (name, x, ends) in studies {
+    for (name, x, ends) in [
+        ("depth", &depth as &dyn Fn(&Row) -> f64, [1.0, 20.0]),
+        ("width", &width, [8.0, 512.0]),
+        ("pieces", &breakpoints, [1.0, 7.0]),
+    ] {
         let rows = sweep(&format!("{name}.toml"));
         let x: Vec<f64> = rows.iter().map(x).collect();
         assert_eq!([x[0], x[x.len() - 1]], ends, "{name}");

@@ -9,7 +9,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::engine::EngineFlags;
-use super::{Format, compare, complain, interrupted, print, table};
+use super::{Format, check_not_input, compare, complain, file_of_flag, interrupted, print, table};
 use crate::engine::PathCounts;
 use crate::error::{Error, Result};
 use crate::experiment::{
@@ -59,6 +59,10 @@ pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
     let engine = args.engine.build_for(plan.estimator, args.quiet)?;
     // Before any output is opened and any path is drawn.
     plan.check_memory(engine.as_ref())?;
+    for output in [&args.csv, &args.draws] {
+        let flags = [&args.ensemble.path, &args.ensemble.activation];
+        check_not_input(output.as_deref(), flags.into_iter().filter_map(|flag| file_of_flag(flag)))?;
+    }
     let summary = args.csv.as_deref().map(OutputFile::create).transpose()?;
     let draws = args.draws.as_deref().map(OutputFile::create).transpose()?;
     if summary.as_ref().zip(draws.as_ref()).is_some_and(|(summary, draws)| summary.conflicts_with(draws)) {

@@ -16,6 +16,7 @@ mod trace;
 
 use std::fmt;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -138,6 +139,23 @@ fn print(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::failed(format!("standard output: {e}"))),
         _ => Ok(()),
     }
+}
+
+/// Refuses an output that would replace an input.
+fn check_not_input<'a>(output: Option<&Path>, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    let same = |input: &Path| {
+        output.is_some_and(|out| input.canonicalize().is_ok_and(|a| out.canonicalize().is_ok_and(|b| a == b)))
+    };
+    match inputs.into_iter().find(|input| same(input)) {
+        Some(input) => Err(Error::usage(format!("{} is an input: give the output another name", input.display()))),
+        None => Ok(()),
+    }
+}
+
+/// The file that a flag such as `data:FILE` or `spline:FILE` names.
+fn file_of_flag(flag: &str) -> Option<&Path> {
+    let (kind, file) = flag.split_once(':')?;
+    matches!(kind, "file" | "data" | "spline").then_some(Path::new(file))
 }
 
 /// The error of asking a build without the `gpu` feature for a GPU.

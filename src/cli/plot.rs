@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::print;
+use super::{check_not_input, print};
 use crate::error::{Error, Result};
 use crate::experiment::OutputFile;
 use crate::plot::{self, Kind, Options, ScaleChoice};
@@ -123,11 +123,7 @@ pub(super) fn run(args: &PlotArgs) -> Result<()> {
         Some(out) => out.clone(),
         None => beside(&args.results[0], kind)?,
     };
-    let same =
-        |result: &PathBuf| result.canonicalize().is_ok_and(|file| out.canonicalize().is_ok_and(|out| out == file));
-    if args.results.iter().chain(&args.curve).any(same) {
-        return Err(Error::usage(format!("{} is a result: give the figure another name", out.display())));
-    }
+    check_not_input(Some(&out), args.results.iter().chain(&args.curve).map(PathBuf::as_path))?;
     let bytes = match Storage::of_file(&out)? {
         Storage::Svg => figure.to_svg()?.into_bytes(),
         Storage::Png => figure.to_png()?,

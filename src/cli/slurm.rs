@@ -44,9 +44,6 @@ pub(super) struct SlurmArgs {
 
 pub(super) fn run(args: &SlurmArgs) -> Result<()> {
     SweepPlan::read(&args.plan)?;
-    if let Some(option) = args.options.iter().find(|option| option.chars().any(char::is_control)) {
-        return Err(Error::usage(format!("option '{}' has a line break", option.escape_debug())));
-    }
     let absolute =
         |path: &PathBuf| std::path::absolute(path).map_err(|e| Error::usage(e.to_string()).at(path.display()));
     let job = SlurmJob {

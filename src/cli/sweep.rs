@@ -17,7 +17,8 @@ use crate::experiment::{Member, Progress, Shard, Sweep, SweepObserver, SweepPlan
 #[command(
     after_help = "Example plan, four ensembles:\n  networks = 3000\n  arch = [\"2-24x2\", \"2-24x4\"]\n  bias = \
                         [\"normal:0.1\", \"normal:0.5\"]\nKeys are the flags of estimate with underscores; a list makes a grid, \
-                        [[ensembles]] tables add to it.\nAlso: draws = true keeps the counts of every path, max_networks limits a \
+                        and [[ensembles]] tables add to it; without a list on top there are only the tables. Files that a plan names are \
+                        relative to the working directory.\nAlso: draws = true keeps the counts of every path, max_networks limits a \
                         target_error, max_seconds any ensemble.\n\nExample:\n  linregions sweep plan.toml --out results"
 )]
 pub(super) struct SweepArgs {
@@ -55,17 +56,26 @@ pub(super) fn run(args: &SweepArgs, stop: &AtomicBool) -> Result<()> {
     let Some(directory) = args.out.as_deref().filter(|_| !args.dry_run) else {
         return dry_run(&plan, engine.as_ref());
     };
+    let precision = engine.provenance().precision;
     if !args.quiet {
-        let precision = engine.provenance().precision;
         for (ix, member) in plan.members.iter().enumerate() {
             let warnings = member.plan.warnings(precision);
             warnings.iter().for_each(|warning| complain(format_args!("warning: ensemble {}: {warning}", ix + 1)));
         }
     }
-    let mut sweep = Sweep::open(&plan, directory, args.shard.unwrap_or(Shard::WHOLE))?;
+    let mut sweep = Sweep::open(&plan, directory, args.shard.unwrap_or(Shard::WHOLE), precision)?;
     let mut output = Output { bar: progress_bar(args.quiet), about: String::new() };
     let result = sweep.run(engine.as_ref(), &mut output, stop)?;
     output.bar.finish_and_clear();
+    if !args.quiet {
+        for (ix, target) in sweep.missed_targets() {
+            let remedy = "give it more networks";
+            complain(format_args!(
+                "warning: ensemble {} does not reach its target error of {target}: {remedy}",
+                ix + 1
+            ));
+        }
+    }
     match result {
         Some(file) => print(|out| writeln!(out, "{}", file.display())),
         None => Err(interrupted("what is finished is on disk, the same command goes on")),
@@ -90,7 +100,7 @@ fn dry_run(plan: &SweepPlan, engine: &dyn Engine) -> Result<()> {
             (ix + 1).to_string(),
             keys.join(" "),
             match member.plan.target_error {
-                Some(target) => format!("to {} %", 100.0 * target),
+                Some(target) => format!("to {} %", (1e14 * target).round() / 1e12),
                 None => member.plan.networks.to_string(),
             },
             mebibytes(memory),

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::curve::CurveFile;
 use super::engine::EngineFlags;
-use super::{Format, interrupted, print, table};
+use super::{Format, check_not_input, file_of_flag, interrupted, print, table};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::network::{Activation, Network};
@@ -83,6 +83,9 @@ pub(super) fn run(args: &TraceArgs, stop: &AtomicBool) -> Result<()> {
     let activation: Activation = args.activation.parse().map_err(|e: Error| e.at("--activation"))?;
     let network = Network::read(&args.network, activation)?;
     let paths = paths(args, network.architecture().input_dim())?;
+    let files =
+        [Some(args.network.as_path()), args.paths.as_deref(), file_of_flag(&args.path), file_of_flag(&args.activation)];
+    check_not_input(args.curve.as_deref(), files.into_iter().flatten())?;
     let curve = args.curve.as_deref().map(CurveFile::create).transpose()?;
     let traces = trace_all(args, &network, &paths, stop)?;
     curve.map(|file| file.write(&network, &paths, &traces)).transpose()?;

@@ -61,6 +61,15 @@ pub enum Precision {
     F64,
 }
 
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        })
+    }
+}
+
 /// The counts of one path of one network, in units of [`Estimator::unit`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct PathCounts {

@@ -20,6 +20,8 @@ pub struct OutputFile {
     target: PathBuf,
     /// `None` where the target is no regular file (a pipe, a device), which is written directly, and once it is moved.
     partial: Option<PathBuf>,
+    /// Whether an unfinished file is worth nothing.
+    is_disposable: bool,
 }
 
 impl OutputFile {
@@ -31,13 +33,15 @@ impl OutputFile {
         Self::open(name).map_err(|e| e.at(name.display()))
     }
 
-    /// Opens the file for writing; a partial one holds nothing that cannot be written again.
+    /// Opens the file for writing; a partial one holds nothing that cannot be written again, and none is left behind.
     ///
     /// # Errors
     /// A target that cannot be written.
     pub fn replace(name: &Path) -> Result<Self> {
         let _ = fs::remove_file(partial_of(&fs::canonicalize(name).unwrap_or_else(|_| name.to_owned())));
-        Self::create(name)
+        let mut file = Self::create(name)?;
+        file.is_disposable = true;
+        Ok(file)
     }
 
     fn open(name: &Path) -> Result<Self> {
@@ -48,7 +52,7 @@ impl OutputFile {
         if stream || existing.as_ref().is_some_and(|m| !m.is_file()) {
             let file = File::options().write(true).open(name).map_err(unwritable)?;
             let (name, target) = (name.to_owned(), name.to_owned());
-            return Ok(Self { writer: BufWriter::new(file), name, target, partial: None });
+            return Ok(Self { writer: BufWriter::new(file), name, target, partial: None, is_disposable: false });
         }
         let target = fs::canonicalize(name).unwrap_or_else(|_| name.to_owned());
         let partial = partial_of(&target);
@@ -62,7 +66,13 @@ impl OutputFile {
         if let Some(existing) = existing {
             file.set_permissions(existing.permissions()).map_err(unwritable)?;
         }
-        Ok(Self { writer: BufWriter::new(file), name: name.to_owned(), target, partial: Some(partial) })
+        Ok(Self {
+            writer: BufWriter::new(file),
+            name: name.to_owned(),
+            target,
+            partial: Some(partial),
+            is_disposable: false,
+        })
     }
 
     /// Whether two outputs would overwrite each other.
@@ -129,7 +139,7 @@ impl Drop for OutputFile {
     /// Leaves no partial file without rows behind.
     fn drop(&mut self) {
         if let Some(partial) = &self.partial
-            && !(self.writer.flush().is_err() || has_rows(partial))
+            && (self.is_disposable || !(self.writer.flush().is_err() || has_rows(partial)))
         {
             let _ = fs::remove_file(partial);
         }

@@ -53,6 +53,9 @@ impl Plan {
         fn parse<T: std::str::FromStr<Err = Error>>(flag: &str, text: &str) -> Result<T> {
             text.parse().map_err(|e: Error| e.at(flag))
         }
+        if flags.outputs == 0 {
+            return Err(Error::usage("--outputs 0: give at least 1"));
+        }
         let activation: Activation = parse("--activation", &flags.activation)?;
         let architecture = Architecture::parse(&flags.arch, activation, flags.outputs).map_err(|e| e.at("--arch"))?;
         let (estimator, default_paths) = match flags.method.as_str() {

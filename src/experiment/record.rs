@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::{Estimate, OutputFile, Plan};
-use crate::engine::{Estimator, Method, PathCounts, Precision, Provenance};
+use crate::engine::{Estimator, Method, PathCounts, Provenance};
 use crate::error::{Error, Result};
 use crate::files::csv_write_error;
 use crate::stats::{CONFIDENCE, Quantity};
@@ -108,10 +108,7 @@ impl SummaryRow {
             engine: provenance.engine.clone(),
             adapter: named(&provenance.adapter),
             driver: named(&provenance.driver),
-            precision: match provenance.precision {
-                Precision::F32 => "f32".to_owned(),
-                Precision::F64 => "f64".to_owned(),
-            },
+            precision: provenance.precision.to_string(),
             seed: network.seed(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             plan_digest: plan.digest(),

@@ -87,6 +87,13 @@ impl Axis {
         Self { label: label.into(), scale: Scale::Linear, low: 0.0, high, ticks, minor: Vec::new() }
     }
 
+    /// The same axis for numbers from 1, with less room beside them.
+    pub(super) fn of_numbers(mut self) -> Self {
+        self.low = self.low.max(0.5);
+        self.ticks.retain(|tick| tick.value >= self.low);
+        self
+    }
+
     /// Rows named after the numbers from 1, the first at the bottom.
     pub(super) fn of_rows(label: impl Into<String>, n: usize) -> Self {
         let every = n.div_ceil(12).max(1);

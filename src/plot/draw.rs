@@ -23,6 +23,7 @@ const LEGEND_ROW: i32 = 46;
 const LEGEND_SAMPLE: i32 = 70;
 const LEGEND_GAP: i32 = 36;
 const MARKER: i32 = 11;
+const SMALL_MARKER: i32 = 5;
 /// Half of a line through one point: two dashes and a gap.
 const LEVEL: i32 = 24;
 /// PNG is drawn this many times as large, then averaged: smooth edges.
@@ -199,6 +200,10 @@ impl Layout {
     }
 }
 
+fn marker_size(is_small: bool) -> i32 {
+    if is_small { SMALL_MARKER } else { MARKER }
+}
+
 /// A drawing whose lengths are in dots, times a scale.
 struct Canvas<'a, B> {
     backend: &'a mut B,
@@ -281,17 +286,19 @@ impl<B: DrawingBackend> Canvas<'_, B> {
                 }
                 self.stroke(&dots, colour(*ink), *stroke)
             }
-            Mark::Bar { x, low, high, ink, aside } => {
+            Mark::Bar { x, low, high, ink, aside, is_small } => {
+                let end = marker_size(*is_small);
                 let x = layout.x(figure, *x) + aside;
                 let (low, high) = (layout.y(figure, *low), layout.y(figure, *high));
                 self.plain((x, low), (x, high), colour(*ink), 4)?;
                 for y in [low, high] {
-                    self.plain((x - MARKER, y), (x + MARKER, y), colour(*ink), 4)?;
+                    self.plain((x - end, y), (x + end, y), colour(*ink), 4)?;
                 }
                 Ok(())
             }
-            Mark::Marker { x, y, series, aside } => {
-                self.marker(layout.x(figure, *x) + aside, layout.y(figure, *y), *series)
+            Mark::Marker { x, y, series, aside, is_small } => {
+                let (x, y) = (layout.x(figure, *x) + aside, layout.y(figure, *y));
+                self.marker(x, y, *series, marker_size(*is_small))
             }
             Mark::Tick { x, row, ink } => {
                 let x = layout.x(figure, *x);
@@ -305,25 +312,25 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         let (start, end) = (x, x + LEGEND_SAMPLE - 16);
         let middle = (start + end) / 2;
         match sample {
-            Sample::Marker(series) => self.marker(middle, y, series),
+            Sample::Marker(series) => self.marker(middle, y, series, MARKER),
             Sample::Line(ink, stroke) => self.stroke(&[(start, y), (end, y)], colour(ink), stroke),
             Sample::Tick(ink) => self.line(&[(middle, y - 14), (middle, y + 14)], colour(ink), 4),
         }
     }
 
-    fn marker(&mut self, x: i32, y: i32, series: usize) -> Result<()> {
+    fn marker(&mut self, x: i32, y: i32, series: usize, size: i32) -> Result<()> {
         let style = self.style(colour(Ink::Series(series)), 1);
-        let large = MARKER + 3;
+        let large = size * 14 / 11;
         let corners: &[(i32, i32)] = match series % 5 {
             0 => {
                 let centre = self.at((x, y));
-                let radius = (MARKER * self.scale) as u32;
+                let radius = (size * self.scale) as u32;
                 return self.backend.draw_circle(centre, radius, &style, true).map_err(broken);
             }
-            1 => &[(-MARKER, -MARKER), (MARKER, -MARKER), (MARKER, MARKER), (-MARKER, MARKER)],
-            2 => &[(0, -large), (large, MARKER), (-large, MARKER)],
+            1 => &[(-size, -size), (size, -size), (size, size), (-size, size)],
+            2 => &[(0, -large), (large, size), (-large, size)],
             3 => &[(0, -large - 2), (large + 2, 0), (0, large + 2), (-large - 2, 0)],
-            _ => &[(0, large), (large, -MARKER), (-large, -MARKER)],
+            _ => &[(0, large), (large, -size), (-large, -size)],
         };
         let corners: Vec<_> = corners.iter().map(|(dx, dy)| self.at((x + dx, y + dy))).collect();
         self.backend.fill_polygon(corners, &style).map_err(broken)

@@ -28,9 +28,9 @@ pub(super) enum Mark {
     /// A line through points; a short level one where there is only one point.
     Line { points: Vec<(f64, f64)>, ink: Ink, stroke: Stroke },
     /// An error bar, moved aside by a length.
-    Bar { x: f64, low: f64, high: f64, ink: Ink, aside: i32 },
+    Bar { x: f64, low: f64, high: f64, ink: Ink, aside: i32, is_small: bool },
     /// The marker of a series, moved aside by a length.
-    Marker { x: f64, y: f64, series: usize, aside: i32 },
+    Marker { x: f64, y: f64, series: usize, aside: i32, is_small: bool },
     /// An upright tick in a row.
     Tick { x: f64, row: f64, ink: Ink },
 }

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use super::Options;
 use super::axis::{Axis, Scale};
-use super::figure::{Entry, Figure, Ink, MAX_SERIES, Mark, Sample, Stroke};
+use super::figure::{Entry, Figure, Ink, Mark, Sample, Stroke};
 use super::table::{Table, quote};
 use crate::error::{Error, Result};
 
 const MAX_BINS: usize = 60;
 
-/// By the digest of the plan and the number of the ensemble in it.
-type Ensembles = BTreeMap<(String, String), Ensemble>;
+/// Histograms that colours tell apart.
+const MAX_ENSEMBLES: usize = 6;
+
+/// By the number of the ensemble in its plan, and the digest of that.
+type Ensembles = BTreeMap<(u64, String), Ensemble>;
 
 /// Counts and lengths of the paths of each network of an ensemble.
 #[derive(Debug, Default)]
@@ -60,7 +63,7 @@ fn read(table: &Table, quantity: &str, ensembles: &mut Ensembles) -> Result<()> 
     let [network, length, count] = ["network", "length", quantity].map(|name| table.column(name));
     let (network, length, count) = (network?, length?, count?);
     let (digest, ensemble) = (table.find("plan_digest"), table.find("ensemble"));
-    let mut key = (String::new(), String::new());
+    let mut key = (0, String::new());
     table.for_each(|row| {
         let n = row.text(network).parse::<u64>().map_err(|_| row.error(network, "give the number of a network"))?;
         let path_length = row.required(length)?;
@@ -72,12 +75,17 @@ fn read(table: &Table, quantity: &str, ensembles: &mut Ensembles) -> Result<()> 
             );
         }
         let text = |column: Option<usize>| column.map_or("", |column| row.text(column));
-        if (key.0.as_str(), key.1.as_str()) != (text(digest), text(ensemble)) {
-            key = (text(digest).to_owned(), text(ensemble).to_owned());
+        let number = match text(ensemble) {
+            "" => 0,
+            number => number.parse().map_err(|_| row.error(ensemble.unwrap_or(0), "give the number of an ensemble"))?,
+        };
+        if (key.0, key.1.as_str()) != (number, text(digest)) {
+            key = (number, text(digest).to_owned());
         }
         if !ensembles.contains_key(&key) {
-            if ensembles.len() == MAX_SERIES {
-                return Err(row.refuse(&format!("more than {MAX_SERIES} ensembles cannot be told apart: give fewer")));
+            if ensembles.len() == MAX_ENSEMBLES {
+                let remedy = "give files with fewer, or plot summary.csv";
+                return Err(row.refuse(&format!("more than {MAX_ENSEMBLES} ensembles cannot be told apart: {remedy}")));
             }
             let file =
                 std::path::Path::new(table.name()).file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -92,9 +100,15 @@ fn read(table: &Table, quantity: &str, ensembles: &mut Ensembles) -> Result<()> 
 }
 
 /// The name of its file, or what tells it from the others in the same file.
-fn name((digest, number): &(String, String), ensemble: &Ensemble, all: &Ensembles) -> String {
-    let alone = all.values().filter(|other| other.file == ensemble.file).count() == 1;
-    if alone { quote(&ensemble.file, 30) } else { format!("{}/{}", quote(digest, 8), quote(number, 8)) }
+fn name((number, digest): &(u64, String), ensemble: &Ensemble, all: &Ensembles) -> String {
+    let count = |is_like: &dyn Fn(&(u64, String), &Ensemble) -> bool| all.iter().filter(|(k, e)| is_like(k, e)).count();
+    if count(&|_, other| other.file == ensemble.file) == 1 {
+        quote(&ensemble.file, 30)
+    } else if count(&|key, _| key.0 == *number) == 1 {
+        format!("ensemble {}", number + 1)
+    } else {
+        format!("{}/{}", quote(digest, 8), number + 1)
+    }
 }
 
 fn four_digits(value: f64) -> String {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::axis::{Axis, Scale};
 use super::Options;
+use super::axis::{Axis, Scale};
 use super::figure::{Entry, Figure, Ink, Mark, Sample, Stroke};
 use super::table::{Table, quote};
 use crate::error::{Error, Result};
@@ -39,10 +39,13 @@ pub(super) fn figure(table: &Table, options: &Options) -> Result<Figure> {
         Ok(())
     })?;
     if crossings.is_empty() {
-        let name = wanted.map_or_else(String::new, |name| format!(" of the path {:?}", quote(&name, 60)));
-        return Err(
-            Error::usage(format!("no boundaries{name} to draw: choose a path with --path-name")).at(table.name())
-        );
+        let message = match wanted {
+            Some(name) => {
+                format!("no boundaries of the path {:?} to draw: choose another --path-name", quote(&name, 60))
+            }
+            None => "no boundaries to draw: trace longer paths".to_owned(),
+        };
+        return Err(Error::usage(message).at(table.name()));
     }
     let n_layers = crossings.iter().map(|crossing| crossing.1).max().unwrap_or(1) as usize;
     let path = wanted.unwrap_or_default();

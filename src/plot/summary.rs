@@ -207,7 +207,10 @@ fn draw(series: &[Series], kind: Kind, options: &Options, x_label: &str, quantit
     let auto_y = if precision || spans(&ys, WIDE) { Scale::Logarithmic } else { Scale::Linear };
     let auto_x = if precision { Scale::Logarithmic } else { Scale::Linear };
     let (x_scale, y_scale) = (scale(options.x_scale, auto_x), scale(options.y_scale, auto_y));
-    let x = Axis::covering(x_label, x_scale, all().map(|point| point.x))?;
+    let mut x = Axis::covering(x_label, x_scale, all().map(|point| point.x))?;
+    if kind == Kind::Layers && x_scale == Scale::Linear {
+        x = x.of_numbers();
+    }
     let ends = all().filter_map(|point| point.interval).flat_map(|(low, high)| [low, high]);
     // An interval may reach below what a logarithmic axis has.
     let ends = ends.filter(|end| y_scale == Scale::Linear || *end > 0.0);
@@ -219,6 +222,9 @@ fn draw(series: &[Series], kind: Kind, options: &Options, x_label: &str, quantit
 
     let n_series = series.len() as i32;
     let (mut lines, mut bars, mut markers, mut legend) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    // Crowded markers are small enough to be seen apart.
+    let places = all().map(|point| point.x.to_bits()).collect::<std::collections::HashSet<_>>().len();
+    let is_small = places > 3 * MAX_PLACES;
     let step = if overlap(series) { ASIDE.min(2 * ASIDE / series.len() as i32).max(1) } else { 0 };
     for (ix, series) in series.iter().enumerate() {
         let ink = Ink::Series(ix);
@@ -228,21 +234,24 @@ fn draw(series: &[Series], kind: Kind, options: &Options, x_label: &str, quantit
                 lines.push(Mark::Line { points, ink, stroke });
             }
         };
-        let of = |value: &dyn Fn(&Point) -> Option<f64>| -> Vec<(f64, f64)> {
-            series.points.iter().filter_map(|point| Some((point.x, value(point)?))).collect()
+        // Several ensembles at one place are no curve.
+        let is_curve = series.points.windows(2).all(|pair| pair[0].x < pair[1].x);
+        let of = |value: &dyn Fn(&Point) -> Option<f64>| -> Vec<Vec<(f64, f64)>> {
+            let points: Vec<_> = series.points.iter().filter_map(|point| Some((point.x, value(point)?))).collect();
+            if is_curve { vec![points] } else { points.into_iter().map(|point| vec![point]).collect() }
         };
-        line(of(&bound), Stroke::Thin);
+        of(&bound).into_iter().for_each(|points| line(points, Stroke::Thin));
         let limit = of(&infinite);
         // Estimates that follow a limit need no line of their own, and times of several ensembles are in no order.
-        if limit.is_empty() && !precision && series.points.len() > 1 {
-            line(of(&|point| Some(point.y)), Stroke::Solid);
+        if limit.iter().all(Vec::is_empty) && !precision && is_curve && series.points.len() > 1 {
+            of(&|point| Some(point.y)).into_iter().for_each(|points| line(points, Stroke::Solid));
         }
-        line(limit, Stroke::Dashed);
+        limit.into_iter().for_each(|points| line(points, Stroke::Dashed));
         for point in &series.points {
             if let Some((low, high)) = point.interval {
-                bars.push(Mark::Bar { x: point.x, low, high, ink, aside });
+                bars.push(Mark::Bar { x: point.x, low, high, ink, aside, is_small });
             }
-            markers.push(Mark::Marker { x: point.x, y: point.y, series: ix, aside });
+            markers.push(Mark::Marker { x: point.x, y: point.y, series: ix, aside, is_small });
         }
         let text = if series.name.is_empty() { "estimate".to_owned() } else { series.name.clone() };
         legend.push(Entry { sample: Sample::Marker(ix), text });
@@ -331,6 +340,17 @@ mod tests {
             (precision.y.label.as_str(), names(&precision)),
             ("relative error of boundaries (%)", vec!["exact"])
         );
+    }
+
+    #[test]
+    fn several_ensembles_at_one_place_are_no_curve() {
+        let options = Options { by: Some(vec!["activation".to_owned()]), ..Options::default() };
+        let figure = figure_of(&ROWS, Kind::Density, &options).unwrap();
+        let lengths = figure.marks.iter().filter_map(|mark| match mark {
+            Mark::Line { points, .. } => Some(points.len()),
+            _ => None,
+        });
+        assert_eq!(lengths.collect::<Vec<_>>(), [1; 6], "three bounds and three limits, each at its place");
     }
 
     #[test]

@@ -145,7 +145,7 @@ fn wrong_flags_are_refused_in_one_line() {
         (vec!["--engine", "tpu"], vec!["tpu", "auto, gpu, cpu"]),
         (vec!["--threads", "0", "--engine", "cpu"], vec!["--threads 0"]),
         (vec!["--threads", "3000"], vec!["--threads 3000", "1 to 1024"]),
-        (vec!["--outputs", "0"], vec!["at least 1 output"]),
+        (vec!["--outputs", "0"], vec!["--outputs 0", "at least 1"]),
         (vec!["--seed", "-1"], vec!["--seed"]),
         (vec!["--no-such-flag"], vec!["--no-such-flag"]),
         (vec!["--csv", &nowhere], vec!["x.csv", "cannot write there"]),

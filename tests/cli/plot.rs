@@ -140,6 +140,11 @@ fn outputs_are_drawn_above_their_boundaries() {
     refuse(&["plot", &trace, "--outputs", "0"], &["--curve"]);
     refuse(&["plot", &trace, "--curve", &trace], &["trace.csv", "no outputs along the path"]);
     refuse(&["trace", "--network", &network, "--curve", &directory.text("no/where.csv")], &["cannot write there"]);
+    for input in [&network, &paths] {
+        let before = std::fs::read(input).expect("readable");
+        refuse(&["trace", "--network", &network, "--paths", &paths, "--curve", input], &["is an input"]);
+        assert_eq!(before, std::fs::read(input).expect("readable"));
+    }
 }
 
 #[test]

@@ -167,6 +167,48 @@ fn damaged_journals_are_refused_and_torn_lines_dropped() {
     let draws = Path::new(&out).join("draws.csv");
     std::fs::write(&draws, "plan_digest\n").expect("writable");
     refuse(&args, &["draws.csv: has 12 bytes"]);
+    // As long as what was written, with one digit changed.
+    let changed = before[1].replacen(",2,", ",3,", 1);
+    std::fs::write(&draws, &changed).expect("writable");
+    refuse(&args, &["draws.csv: is not what was written there"]);
+    refuse(&["merge", &out, "--out", &directory.text("merged")], &["is not finished"]);
+    assert_eq!(read(&draws), changed, "and left as it is");
+    std::fs::remove_file(&draws).expect("removable");
+    refuse(&args, &["draws.csv: ", "restore it"]);
+    assert!(!draws.exists());
+    std::fs::write(&draws, &before[1]).expect("writable");
+    succeed(&args);
+    assert_eq!(before, results(&out));
+    std::fs::write(&draws, &changed).expect("writable");
+    refuse(&["merge", &out, "--out", &directory.text("merged")], &["draws.csv: is not what was written there"]);
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let directory = Directory::new();
+    let plan = directory.file("plan.toml", "networks = 400\narch = \"2-8\"\ndraws = true\n");
+    let [one, other, parts] = ["one", "other", "parts"].map(|name| directory.text(name));
+    succeed(&sweep(&plan, &one, &[]));
+    refuse(&sweep(&plan, &one, &["--precision", "f64"]), &["its precision is f32, not f64"]);
+    succeed(&sweep(&plan, &other, &["--precision", "f64"]));
+    let before = results(&other);
+    refuse(&["merge", &one, "--out", &other], &["other/sweep.journal: is of another sweep: give another --out"]);
+    assert_eq!(before, results(&other));
+    succeed(&["merge", &other, "--out", &other]);
+    assert_eq!(before, results(&other), "what it gave before");
+    succeed(&sweep(&plan, &parts, &["--shard", "1/2"]));
+    succeed(&sweep(&plan, &parts, &["--shard", "2/2", "--precision", "f64"]));
+    refuse(&["merge", &parts, "--out", &one], &["one/sweep.journal"]);
+    refuse(&["merge", &parts, "--out", &directory.text("merged")], &["its precision is f64, not f32"]);
+}
+
+#[test]
+fn targets_that_are_missed_are_told() {
+    let directory = Directory::new();
+    let plan = directory.file("plan.toml", "arch = \"2-8\"\ntarget_error = \"1%\"\nmax_networks = 31\n");
+    let output = run(&["sweep", &plan, "--out", &directory.text("out"), "--engine", "cpu"]);
+    let text = stderr(&output);
+    assert!(output.status.success() && text.contains("ensemble 1 does not reach its target error of 0.01"), "{text}");
 }
 
 #[test]

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::engine::Provenance;
+use super::draws::Extent;
+use crate::engine::{Precision, Provenance};
 use crate::error::{Error, Result};
 use crate::stats::Moments;
 
@@ -20,6 +21,7 @@ use crate::stats::Moments;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {
     pub(super) version: String,
+    pub(super) precision: Precision,
     /// This shard, from 1, and how many there are.
     pub(super) shard: (u64, u64),
     pub(super) draws: bool,
@@ -40,8 +42,8 @@ pub(super) struct State {
     pub(super) paths_per_network: u64,
     pub(super) points: Option<usize>,
     pub(super) moments: Moments,
-    /// Length of the draws file with all draws so far.
-    pub(super) draws_bytes: u64,
+    /// The draws file with all draws so far, where there is one.
+    pub(super) draws: Option<Extent>,
     pub(super) provenance: Provenance,
     pub(super) seconds: f64,
 }
@@ -158,6 +160,9 @@ pub(super) fn difference(found: &Header, wanted: &Header) -> Option<String> {
     }
     if found.shard != wanted.shard {
         return Some(format!("it is shard {}/{}", found.shard.0, found.shard.1));
+    }
+    if found.precision != wanted.precision {
+        return Some(format!("its precision is {}, not {}", found.precision, wanted.precision));
     }
     for (ix, (old, new)) in found.members.iter().zip(&wanted.members).enumerate() {
         let keys: std::collections::BTreeSet<&String> = old.0.keys().chain(new.0.keys()).collect();

@@ -1,9 +1,10 @@
 //! Shards into one result.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use super::draws::open_finished;
 use super::journal::{self, Contents, State};
 use super::plan::SweepPlan;
 use super::result::{joined, write_summary};
@@ -18,7 +19,15 @@ use crate::experiment::OutputFile;
 /// Shards of different plans, a shard that is missing, twice there or not finished: which.
 pub fn merge(inputs: &[PathBuf], out: &Path) -> Result<PathBuf> {
     let mut shards: Vec<(PathBuf, Contents)> = Vec::new();
-    for name in journals(inputs)? {
+    let names = journals(inputs)?;
+    let theirs = Files::beside(&out.join("sweep.journal"), (1, 1)).journal;
+    let is_given = |name: &Path| {
+        fs::canonicalize(name).is_ok_and(|name| names.iter().any(|n| fs::canonicalize(n).is_ok_and(|n| n == name)))
+    };
+    if theirs.exists() && !is_given(&theirs) {
+        return Err(Error::usage("is of another sweep: give another --out").at(theirs.display()));
+    }
+    for name in names {
         let contents = journal::read(&name)?;
         shards.push((name, contents));
     }
@@ -31,10 +40,12 @@ pub fn merge(inputs: &[PathBuf], out: &Path) -> Result<PathBuf> {
     let keys: Vec<_> = header.members.iter().map(|(keys, _)| keys.clone()).collect();
     let plan = &SweepPlan::from_keys(&first, &keys, header.draws)?;
     for ((name, contents), number) in shards.iter().zip(1..) {
-        let mut wanted = super::run::header(plan, contents.header.shard);
+        let mut wanted = super::run::header(plan, contents.header.shard, header.precision);
         wanted.version.clone_from(&header.version);
         if let Some(difference) = journal::difference(&contents.header, &wanted) {
-            return Err(Error::usage(format!("is not of the plan of {first}: {difference}")).at(name.display()));
+            // Its keys are the first one's, so it can only be that a file they name is another now.
+            let of = if number == 1 { "its plan".to_owned() } else { format!("the plan of {first}") };
+            return Err(Error::usage(format!("is not of {of}: {difference}")).at(name.display()));
         }
         match contents.header.shard {
             (_, other) if other != n => {
@@ -86,7 +97,7 @@ pub fn merge(inputs: &[PathBuf], out: &Path) -> Result<PathBuf> {
 fn journals(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for input in inputs {
-        if !input.is_dir() {
+        if input.is_file() {
             all.push(input.clone());
             continue;
         }
@@ -107,26 +118,31 @@ fn journals(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 /// Rows of every ensemble, shard after shard: the order in which one run writes them.
 fn merge_draws(n_ensembles: usize, shards: &[(PathBuf, Contents)], out: &Path) -> Result<()> {
-    let mut file = OutputFile::replace(&out.join("draws.csv"))?;
+    let target = out.join("draws.csv");
+    let mut file = OutputFile::replace(&target)?;
     let mut readers = Vec::new();
     for (name, contents) in shards {
-        let files = Files::beside(name, contents.header.shard);
-        let fail = |e: std::io::Error| Error::usage(e.to_string()).at(files.draws.display());
-        let mut reader = BufReader::new(File::open(&files.draws).map_err(fail)?);
+        let draws = Files::beside(name, contents.header.shard).draws;
+        // A shard without draws has a header alone.
+        let finished =
+            contents.states.iter().filter_map(|state| state.draws.as_ref()).max_by_key(|extent| extent.bytes);
+        let Some(finished) = finished else { continue };
+        let fail = |e: std::io::Error| Error::usage(e.to_string()).at(draws.display());
+        let mut reader = BufReader::new(open_finished(&draws, finished)?);
         let mut header = String::new();
         reader.read_line(&mut header).map_err(fail)?;
         if readers.is_empty() {
-            file.write_all(header.as_bytes()).map_err(|e| Error::failed(e.to_string()).at(out.display()))?;
+            file.write_all(header.as_bytes()).map_err(|e| Error::failed(e.to_string()).at(target.display()))?;
         }
         let mut row = String::new();
         reader.read_line(&mut row).map_err(fail)?;
-        readers.push((files.draws, reader, row));
+        readers.push((draws, reader, row));
     }
     for ensemble in 0..n_ensembles {
         let ensemble = ensemble.to_string();
         for (name, reader, row) in &mut readers {
             while row.split(',').nth(1) == Some(&ensemble) {
-                file.write_all(row.as_bytes()).map_err(|e| Error::failed(e.to_string()).at(out.display()))?;
+                file.write_all(row.as_bytes()).map_err(|e| Error::failed(e.to_string()).at(target.display()))?;
                 row.clear();
                 reader.read_line(row).map_err(|e| Error::usage(e.to_string()).at(name.display()))?;
             }

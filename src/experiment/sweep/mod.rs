@@ -1,5 +1,6 @@
 //! Many ensembles: plans in TOML, runs that survive anything, and shards that merge into what one run would have given.
 
+mod draws;
 mod journal;
 mod merge;
 mod plan;

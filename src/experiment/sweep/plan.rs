@@ -104,6 +104,7 @@ impl SweepPlan {
                         tables.push(keys.collect::<Result<Vec<Key>>>()?);
                     }
                 }
+                ("ensembles", _) => return Err(text.error(&key.span(), "write [[ensembles]] and keys below it")),
                 _ => common.push(text.key(key, value)?),
             }
         }
@@ -290,6 +291,8 @@ mod tests {
             ("max_seconds = -1\n", "plan.toml:1: max_seconds '-1'"),
             ("draws = 1\n", "plan.toml:1: draws is true or false"),
             ("ensembles = [3]\n", "plan.toml:1: write [[ensembles]]"),
+            ("[ensembles]\nseed = 3\n", "plan.toml:1: write [[ensembles]]"),
+            ("outputs = 0\n", "plan.toml:1: --outputs 0: give at least 1"),
             ("arch = \"2-8\"\n[[ensembles]]\nmethod = \"guess\"\n", "plan.toml:3: --method guess"),
         ] {
             let error = SweepPlan::parse("plan.toml", text).expect_err(text).to_string();

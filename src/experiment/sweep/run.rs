@@ -1,18 +1,18 @@
 //! Runs the ensembles of a sweep, from where an earlier run ended.
 
-use std::fs::{self, File};
-use std::io::{Seek, SeekFrom};
+use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::draws::Draws;
 use super::journal::{Header, Journal, State};
 use super::plan::{Member, SweepPlan};
 use super::result::{chosen, write_summary};
 use super::status::{Pace, Status};
-use crate::engine::{Engine, Estimator, PathCounts};
+use crate::engine::{Engine, Estimator, PathCounts, Precision};
 use crate::error::{Error, Result};
 use crate::experiment::record::DrawFormat;
 use crate::experiment::run::Course;
@@ -88,9 +88,10 @@ impl Files {
 }
 
 /// What distinguishes a shard of a plan.
-pub(super) fn header(plan: &SweepPlan, (number, of): (u64, u64)) -> Header {
+pub(super) fn header(plan: &SweepPlan, (number, of): (u64, u64), precision: Precision) -> Header {
     Header {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        precision,
         shard: (number, of),
         draws: plan.draws,
         members: plan.members.iter().map(|member| (member.keys.clone(), member.plan.digest())).collect(),
@@ -117,6 +118,7 @@ pub struct Sweep<'a> {
     draws: Option<Draws>,
     /// What the engine computes at a time.
     threads: u64,
+    last_status: Instant,
 }
 
 impl<'a> Sweep<'a> {
@@ -124,19 +126,19 @@ impl<'a> Sweep<'a> {
     ///
     /// # Errors
     /// A directory that cannot be written, in which another process is at work, or which has another sweep: how they differ.
-    pub fn open(plan: &'a SweepPlan, directory: &Path, shard: Shard) -> Result<Self> {
+    pub fn open(plan: &'a SweepPlan, directory: &Path, shard: Shard, precision: Precision) -> Result<Self> {
         fs::create_dir_all(directory)
             .map_err(|e| Error::usage(format!("cannot write there: {e}")).at(directory.display()))?;
         let files = Files::new(directory, shard);
-        let (journal, states) = Journal::open(&files.journal, &header(plan, (shard.number, shard.of)))?;
+        let (journal, states) = Journal::open(&files.journal, &header(plan, (shard.number, shard.of), precision))?;
         let depth = |member: &Member| member.plan.ensemble.network.architecture().depth();
         let n_layers = plan.members.iter().map(depth).max().unwrap_or(0);
-        let written = states.iter().map(|state| state.draws_bytes).max().unwrap_or(0);
+        let finished = states.iter().filter_map(|state| state.draws.as_ref()).max_by_key(|extent| extent.bytes);
         if plan.draws && states.is_empty() && journal.is_new() && files.draws.exists() {
             return Err(Error::usage("is there, but no journal of a sweep: move it first").at(files.draws.display()));
         }
-        let draws = plan.draws.then(|| Draws::open(&files.draws, n_layers, written)).transpose()?;
-        Ok(Self { plan, shard, files, journal, states, draws, threads: 1 })
+        let draws = plan.draws.then(|| Draws::open(&files.draws, n_layers, finished)).transpose()?;
+        Ok(Self { plan, shard, files, journal, states, draws, threads: 1, last_status: Instant::now() })
     }
 
     /// Runs what is not finished. Returns the file with what is found, the summary or the shard's journal, or `None` if `stop` was set
@@ -173,6 +175,16 @@ impl<'a> Sweep<'a> {
         }
     }
 
+    /// Finished ensembles whose error is above their target, with that.
+    pub fn missed_targets(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        self.states.iter().filter(|state| state.is_done).filter_map(|state| {
+            let plan = &self.plan.members[state.ensemble].plan;
+            let target = plan.target_error?;
+            let error = state.moments.density(plan.headline()).and_then(|density| density.relative_error());
+            error.is_none_or(|error| error > target).then_some((state.ensemble, target))
+        })
+    }
+
     fn status(&self, start: Instant, what: &'static str, pace: Option<Pace>) -> Status<'_> {
         let seconds = start.elapsed().as_secs_f64();
         Status { plan: self.plan, shard: self.shard, states: &self.states, what, seconds, threads: self.threads, pace }
@@ -207,9 +219,9 @@ impl<'a> Sweep<'a> {
                 (plan, course, 0.0)
             }
         };
-        let (mut last_checkpoint, mut last_status) = (Instant::now(), Instant::now());
+        let mut last_checkpoint = Instant::now();
         let networks_before = course.moments.networks();
-        let format = self.draws.as_ref().map(|draws| DrawFormat::new(&plan, ix, draws.n_layers));
+        let format = self.draws.as_ref().map(|draws| draws.format(&plan, ix));
         loop {
             let seconds = before + begin.elapsed().as_secs_f64();
             let is_late = member.max_seconds.is_some_and(|most| seconds >= most) && course.moments.networks() > 0;
@@ -228,7 +240,7 @@ impl<'a> Sweep<'a> {
                         Estimator::Count(_) => None,
                     },
                     moments: course.moments.clone(),
-                    draws_bytes: self.draws.as_mut().map_or(Ok(0), Draws::sync)?,
+                    draws: self.draws.as_mut().map(Draws::sync).transpose()?,
                     provenance: engine.provenance(),
                     seconds,
                 };
@@ -237,12 +249,14 @@ impl<'a> Sweep<'a> {
                 self.states.retain(|old| old.ensemble != ix);
                 let at = self.states.partition_point(|old| old.ensemble < ix);
                 self.states.insert(at, state.clone());
+                if stopped && !is_done {
+                    self.status(start, "stopped", None).write(&self.files.status)?;
+                }
                 if is_done || stopped {
-                    self.status(start, if is_done { "running" } else { "stopped" }, None).write(&self.files.status)?;
                     return Ok(Some(state));
                 }
             }
-            if last_status.elapsed() >= STATUS {
+            if self.last_status.elapsed() >= STATUS {
                 let pace = Pace {
                     ensemble: ix,
                     networks: course.moments.networks() - networks_before,
@@ -251,49 +265,11 @@ impl<'a> Sweep<'a> {
                     before,
                 };
                 self.status(start, "running", Some(pace)).write(&self.files.status)?;
-                last_status = Instant::now();
+                self.last_status = Instant::now();
             }
             let mut rows = Rows { draws: self.draws.as_mut().zip(format.as_ref()), observer };
             course.next_batch(&plan, engine, &mut rows, stop)?;
         }
-    }
-}
-
-/// The draws file, appended to.
-#[derive(Debug)]
-struct Draws {
-    csv: csv::Writer<File>,
-    name: PathBuf,
-    n_layers: usize,
-}
-
-impl Draws {
-    /// Opens the file with its first `written` bytes: what was written after the last checkpoint is written again.
-    fn open(name: &Path, n_layers: usize, written: u64) -> Result<Self> {
-        let fail = |e: std::io::Error| Error::usage(format!("cannot write there: {e}")).at(name.display());
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(name).map_err(fail)?;
-        let length = file.metadata().map_err(fail)?.len();
-        if length < written {
-            return Err(Error::usage(format!(
-                "has {length} bytes, but {written} were written: restore it or start anew"
-            ))
-            .at(name.display()));
-        }
-        file.set_len(written).and_then(|()| file.seek(SeekFrom::Start(written))).map_err(fail)?;
-        let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(file);
-        if written == 0 {
-            csv.write_record(DrawFormat::header(n_layers)).map_err(|e| fail(e.into()))?;
-        }
-        Ok(Self { csv, name: name.to_owned(), n_layers })
-    }
-
-    /// Its length, with all rows on the disk.
-    fn sync(&mut self) -> Result<u64> {
-        let name = self.name.display().to_string();
-        let fail = |e: std::io::Error| Error::failed(e.to_string()).at(&name);
-        self.csv.flush().map_err(fail)?;
-        let file = self.csv.get_ref();
-        file.sync_data().and_then(|()| file.metadata()).map(|metadata| metadata.len()).map_err(fail)
     }
 }
 
@@ -305,10 +281,7 @@ struct Rows<'a> {
 
 impl Observer for Rows<'_> {
     fn counted(&mut self, first_network: u64, counts: &[PathCounts]) -> Result<()> {
-        let Some((draws, format)) = &mut self.draws else { return Ok(()) };
-        format
-            .write(&mut draws.csv, first_network, counts)
-            .map_err(|e| Error::failed(e.to_string()).at(draws.name.display()))
+        self.draws.as_mut().map_or(Ok(()), |(draws, format)| draws.write(format, first_network, counts))
     }
 
     fn progress(&mut self, progress: Progress) {

@@ -77,8 +77,8 @@ impl Status<'_> {
         })
     }
 
-    /// About how long the rest takes: as expected, at the pace so far. Ensembles that end by their error take as long as others that do;
-    /// `None` while there is none of these.
+    /// About how long the rest takes: as expected, at the pace so far, with the time that every ensemble takes beside its work. Ensembles
+    /// that end by their error take as long as others that do; `None` while there is none of these.
     fn seconds_left(&self) -> Option<f64> {
         let mut left = 0.0;
         let mut totals: Vec<(usize, f64)> =
@@ -101,6 +101,8 @@ impl Status<'_> {
             }
         }
         let factor = if guessed > 0.0 { measured / guessed } else { 1.0 };
+        let beside =
+            (self.seconds - totals.iter().map(|(_, total)| total).sum::<f64>()).max(0.0) / totals.len().max(1) as f64;
         let typical = (!open.is_empty()).then(|| open.iter().sum::<f64>() / open.len() as f64);
         for (ix, member) in self.plan.members.iter().enumerate() {
             let is_known = totals.iter().any(|(known, _)| *known == ix);
@@ -108,7 +110,7 @@ impl Status<'_> {
                 continue;
             }
             let seconds = expected(ix, member).map(|seconds| factor * seconds).or(typical);
-            left += seconds.into_iter().chain(member.max_seconds).reduce(f64::min)?;
+            left += beside + seconds.into_iter().chain(member.max_seconds).reduce(f64::min)?;
         }
         Some(left)
     }
