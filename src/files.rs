@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use flate2::read::MultiGzDecoder;
 use npyz::{NpyFile, Order};
 
 use crate::error::{Error, Result};
@@ -50,6 +51,12 @@ pub(crate) fn read_bounded(stream: impl Read, limit: u64) -> std::io::Result<Vec
     if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
 }
 
+/// Unpacks the bytes of a `.gz` file.
+pub(crate) fn unpacked(bytes: &[u8]) -> Result<Vec<u8>> {
+    let unpacked = read_bounded(MultiGzDecoder::new(bytes), size_limit());
+    unpacked.map_err(|e| Error::usage(format!("not a .gz file, or a damaged one: {e}")))
+}
+
 fn too_large(limit: u64) -> std::io::Error {
     std::io::Error::other(format!("larger than the {:.1} GiB that are read at most", limit as f64 / f64::from(1 << 30)))
 }
@@ -73,6 +80,15 @@ pub(crate) fn csv_write_error(error: csv::Error) -> std::io::Error {
 
 /// Parses the bytes of a `.npy` file of 32- or 64-bit floating-point numbers.
 pub(crate) fn parse_npy(bytes: &[u8]) -> Result<Array> {
+    parse_npy_of(bytes, false)
+}
+
+/// Parses the bytes of a `.npy` file of floating-point numbers, or of unsigned bytes, which are scaled to [0, 1].
+pub(crate) fn parse_npy_or_bytes(bytes: &[u8]) -> Result<Array> {
+    parse_npy_of(bytes, true)
+}
+
+fn parse_npy_of(bytes: &[u8], takes_bytes: bool) -> Result<Array> {
     let n_data_bytes = bytes.len() - check_npy_header(bytes)?;
     let npy = NpyFile::new(bytes).map_err(|e| {
         let text = e.to_string();
@@ -92,9 +108,10 @@ pub(crate) fn parse_npy(bytes: &[u8]) -> Result<Array> {
         Ok(data) => data.collect::<std::io::Result<Vec<f64>>>(),
         Err(npy) => match npy.try_data::<f32>() {
             Ok(data) => data.map(|v| v.map(f64::from)).collect(),
-            Err(_) => {
-                return Err(Error::usage(format!("dtype {}: save it as float32 or float64", dtype.descr())));
-            }
+            Err(npy) => match npy.try_data::<u8>() {
+                Ok(data) if takes_bytes => data.map(|v| v.map(|v| f64::from(v) / 255.0)).collect(),
+                _ => return Err(Error::usage(format!("dtype {}: save it as float32 or float64", dtype.descr()))),
+            },
         },
     };
     let values = values.map_err(|e| Error::usage(format!("unreadable data: {e}")))?;
@@ -177,6 +194,13 @@ mod tests {
         let singles: Vec<u8> = [0.5f32, -1.5].iter().flat_map(|v| v.to_le_bytes()).collect();
         let single = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", &singles);
         assert_eq!(parse_npy(&single).unwrap().values, [0.5, -1.5]);
+    }
+
+    #[test]
+    fn bytes_are_data_but_no_weights() {
+        let bytes = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }", &[0, 51, 255]);
+        assert_eq!(parse_npy_or_bytes(&bytes).unwrap().values, [0.0, 0.2, 1.0]);
+        parse_npy(&bytes).unwrap_err();
     }
 
     #[test]

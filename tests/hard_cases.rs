@@ -2,8 +2,10 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use linregions::engine::Method;
-use linregions::network::Network;
+use linregions::network::{AffineWeights, Architecture, Network};
 use linregions::path::Path;
 use linregions::trace::Trace;
 
@@ -163,4 +165,23 @@ fn long_paths_keep_the_crossings_of_other_breakpoints() {
             assert!(crossings >= 32 && crossings == boundaries, "{activation}: {crossings} {boundaries}");
         }
     }
+}
+
+/// |x|, then soft thresholding of |x| - 2 at 0.5, then the hard tanh of twice that, on -4 .. 4: kinks where |x| is 0, 1.5, 2.5, 1 and
+/// 3, of which the first is hidden, since the last unit is below -1 there.
+#[test]
+fn layers_may_have_activations_of_their_own() {
+    let activations = ["abs", "soft-threshold:0.5", "hard-tanh"];
+    let layers = activations.map(|name| (1, Arc::new(name.parse().expect("known"))));
+    let architecture = Architecture::new(1, layers.to_vec(), 1).expect("valid");
+    let affine = [(1.0, 0.0), (1.0, -2.0), (2.0, 0.0), (1.0, 0.0)]
+        .map(|(weight, bias)| AffineWeights { weight: vec![weight], bias: vec![bias] });
+    let network = Network::new(architecture, affine.to_vec()).expect("valid");
+    let path = common::line(&[-4.0, 4.0]);
+    assert_eq!(counts(&network, &path), (9, 9, 8));
+    let trace = Trace::reference(&network, &path).expect("finite");
+    let found: Vec<(f64, usize, bool)> =
+        trace.crossings.iter().zip(&trace.boundaries).map(|(c, b)| (c.position - 4.0, c.layer, b.is_knot)).collect();
+    let expected = [(-3.0, 2), (-2.5, 1), (-1.5, 1), (-1.0, 2), (0.0, 0), (1.0, 2), (1.5, 1), (2.5, 1), (3.0, 2)];
+    assert_eq!(found, expected.map(|(x, layer)| (x, layer, x != 0.0)));
 }

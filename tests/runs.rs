@@ -213,7 +213,7 @@ fn rows_are_those_of_the_file_format() {
     let expected = "architecture,activation,input_dim,depth,units,weights,bias,path,length,method,grid_points,quantity,\
                     layer,networks,paths_per_network,mean_density,std_error,ci_low,ci_high,confidence,between_network_std,\
                     within_network_std,density_upper_bound,bound_ratio,infinite_width_density,engine,adapter,driver,\
-                    precision,seed,version,plan_digest,wall_seconds,start,points_per_path";
+                    precision,seed,version,plan_digest,wall_seconds,start,points_per_path,pieces";
     assert_eq!(csv.headers().expect("a header").iter().collect::<Vec<_>>().join(","), expected);
     let records: Vec<csv::StringRecord> = csv.records().collect::<csv::Result<_>>().expect("rows");
     let quantities: Vec<String> = records.iter().map(|r| format!("{} {}", &r[11], &r[12])).collect();

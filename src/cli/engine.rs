@@ -79,6 +79,11 @@ impl EngineFlags {
         self.cpu().map(|_| None)
     }
 
+    /// The number of threads that was asked for.
+    pub(super) fn threads(&self) -> Option<usize> {
+        self.threads
+    }
+
     fn asks_for_f64(&self) -> bool {
         self.precision == Some(PrecisionChoice::F64)
     }

@@ -48,6 +48,7 @@ pub(super) fn text(header: &[&str], rows: impl Iterator<Item = impl Serialize>) 
         let value = serde_json::to_value(row)?;
         let field = |name: &&str| match &value[*name] {
             serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Null => "-".to_owned(),
             other => other.to_string(),
         };
         table.push(header.iter().map(field).collect());

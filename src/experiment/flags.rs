@@ -47,7 +47,8 @@ pub struct EnsembleFlags {
     #[arg(long, default_value = "normal:0.1")]
     pub bias: String,
 
-    /// Law of the path: segment, chord, polyline:K, through-origin, file:FILE or data:FILE
+    /// Law of the path: segment, chord, polyline:K, through-origin, file:FILE or data:FILE (chords between
+    /// random rows of .csv, .npy or IDX, .gz or not; unsigned bytes become [0, 1])
     #[arg(long, default_value = "segment")]
     pub path: String,
 

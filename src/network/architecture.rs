@@ -64,7 +64,16 @@ impl Architecture {
     /// # Errors
     /// No hidden layer, a zero width and a tensor of more than 2^34 weights are refused.
     pub fn dense(input_dim: usize, widths: &[usize], activation: Activation, outputs: usize) -> Result<Self> {
-        if widths.is_empty() {
+        let activation = Arc::new(activation);
+        Self::new(input_dim, widths.iter().map(|&units| (units, Arc::clone(&activation))).collect(), outputs)
+    }
+
+    /// A dense network of hidden layers with so many units and an activation each, and `outputs` linear read-outs.
+    ///
+    /// # Errors
+    /// Those of [`Architecture::dense`].
+    pub fn new(input_dim: usize, layers: Vec<(usize, Arc<Activation>)>, outputs: usize) -> Result<Self> {
+        if layers.is_empty() {
             return Err(Error::usage("an architecture needs a hidden layer: for example 2-64x3"));
         }
         if outputs == 0 {
@@ -73,16 +82,15 @@ impl Architecture {
         if input_dim == 0 {
             return Err(Error::usage("the input dimension is 0: give at least 1"));
         }
-        if let Some(ix) = widths.iter().position(|&n| n == 0) {
+        if let Some(ix) = layers.iter().position(|&(units, _)| units == 0) {
             return Err(Error::usage(format!("hidden layer {} has width 0: give at least 1", ix + 1)));
         }
-        let activation = Arc::new(activation);
-        let sizes: Vec<usize> = [input_dim].iter().chain(widths).copied().collect();
-        let layer = |pair: &[usize]| Layer {
-            affine: Affine::Dense { inputs: pair[0], units: pair[1] },
-            activation: Arc::clone(&activation),
+        let mut inputs = input_dim;
+        let layer = |(units, activation)| Layer {
+            affine: Affine::Dense { inputs: std::mem::replace(&mut inputs, units), units },
+            activation,
         };
-        let built = Self { input_dim, layers: sizes.windows(2).map(layer).collect(), outputs };
+        let built = Self { input_dim, layers: layers.into_iter().map(layer).collect(), outputs };
         if let Some(ix) = built.affine_maps().position(|a| a.n_weights() > u128::from(Stream::LEN)) {
             return Err(Error::usage(format!("layer {}: more than 2^34 weights", ix + 1)));
         }

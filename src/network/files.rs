@@ -1,22 +1,48 @@
-//! Networks from `.safetensors` and `.npz` files.
+//! Networks from `.safetensors`, `.npz` and `.onnx` files.
 
 use std::io::Cursor;
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors};
 
-use super::{Activation, AffineWeights, Architecture, Network};
+use super::{Activation, AffineWeights, Architecture, Network, onnx};
 use crate::error::{Error, Result};
 use crate::files::{Array, parse_npy, read_bounded, read_bytes, size_limit};
 
 impl Network {
-    /// Reads a dense network: tensors `W0, b0, W1, b1, ...` or those of a PyTorch Sequential (`0.weight`, `0.bias`,
-    /// `2.weight`, ...), weights out x in, the last layer being the linear read-out without activation.
+    /// Reads a dense network.
+    ///
+    /// `.safetensors` and `.npz` hold tensors `W0, b0, W1, b1, ...` or those of a PyTorch Sequential (`0.weight`, `0.bias`,
+    /// `2.weight`, ...), weights out x in, the last layer being the linear read-out without activation; the others have
+    /// `activation`, or ReLU if none is given.
+    ///
+    /// `.onnx` (operator set 7 or later) brings its own activations, which may differ from layer to layer. Its graph is a chain of
+    /// affine operators (Gemm, MatMul, Add, Sub, Mul, Div, Neg, BatchNormalization), of which neighbouring ones become one layer,
+    /// of activations (Relu, LeakyRelu, PRelu with one slope, Abs, Clip, Min, Max, HardSigmoid, Shrink) and of operators that do
+    /// nothing to a point. An activation at the very end has an identity as read-out behind it. Larger weights may be in files
+    /// beside the model.
     ///
     /// # Errors
-    /// Everything that is wrong with the file is said with the tensor's name.
-    pub fn read(path: &Path, activation: Activation) -> Result<Self> {
-        Self::from_tensors(read_tensors(path)?, activation).map_err(|e| e.at(path.display()))
+    /// Everything that is wrong with the file is said with the name of the tensor or node; an activation given to an `.onnx` file.
+    pub fn read(path: &Path, activation: Option<Activation>) -> Result<Self> {
+        let kind = Kind::of(path).map_err(|e| e.at(path.display()))?;
+        if kind == Kind::Onnx && activation.is_some() {
+            let message = "an .onnx file brings its own activations: leave the activation out";
+            return Err(Error::usage(message).at(path.display()));
+        }
+        let bytes = read_bytes(path)?;
+        let activation = activation.unwrap_or_else(Activation::relu);
+        let network = match kind {
+            Kind::Onnx => onnx::parse(bytes, path),
+            Kind::Safetensors => parse_safetensors(&bytes).and_then(|tensors| Self::from_tensors(tensors, activation)),
+            Kind::Npz => parse_npz(&bytes).and_then(|tensors| Self::from_tensors(tensors, activation)),
+        };
+        network.map_err(|e| e.at(path.display()))
+    }
+
+    /// Whether a file has a name that [`Network::read`] takes.
+    pub(crate) fn is_file_name(path: &Path) -> bool {
+        Kind::of(path).is_ok()
     }
 
     fn from_tensors(tensors: Vec<(String, Array)>, activation: Activation) -> Result<Self> {
@@ -64,17 +90,23 @@ impl Network {
     }
 }
 
-/// Reads the named tensors of a `.safetensors` or `.npz` file.
-fn read_tensors(path: &Path) -> Result<Vec<(String, Array)>> {
-    let parse = match path.extension().and_then(|e| e.to_str()) {
-        Some("safetensors") => parse_safetensors,
-        Some("npz") => parse_npz,
-        _ => {
-            let message = "unknown kind of network file: give .safetensors or .npz";
-            return Err(Error::usage(message).at(path.display()));
+/// The kinds of network files.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Safetensors,
+    Npz,
+    Onnx,
+}
+
+impl Kind {
+    fn of(path: &Path) -> Result<Self> {
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("safetensors") => Ok(Self::Safetensors),
+            Some("npz") => Ok(Self::Npz),
+            Some("onnx") => Ok(Self::Onnx),
+            _ => Err(Error::usage("unknown kind of network file: give .safetensors, .npz or .onnx")),
         }
-    };
-    parse(&read_bytes(path)?).map_err(|e| e.at(path.display()))
+    }
 }
 
 fn parse_safetensors(bytes: &[u8]) -> Result<Vec<(String, Array)>> {
@@ -159,7 +191,7 @@ fn layer_and_role(name: &str) -> Option<(&str, Role)> {
 }
 
 /// A key that sorts `fc2` before `fc10`: runs of digits compare as numbers.
-fn natural_key(text: &str) -> Vec<(u128, String)> {
+pub(crate) fn natural_key(text: &str) -> Vec<(u128, String)> {
     text.as_bytes()
         .chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit())
         .map(|run| {

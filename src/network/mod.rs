@@ -1,14 +1,16 @@
 //! What a network is: its shape ([`Architecture`], a list of affine layers and activations), the laws that draw it
-//! ([`WeightLaw`], [`BiasLaw`], [`RandomNetwork`]) and its concrete weights ([`Network`]).
+//! ([`WeightLaw`], [`BiasLaw`], [`RandomNetwork`]) and its concrete weights ([`Network`]), which files hold ([`Network::read`]).
 
 mod activation;
 mod architecture;
 mod files;
 mod laws;
+mod onnx;
 mod random;
 
 pub use activation::{Activation, Pieces};
 pub use architecture::{Affine, Architecture, Layer};
+pub(crate) use files::natural_key;
 pub(crate) use laws::name_and_numbers;
 pub use laws::{BiasDensity, BiasLaw, WeightLaw};
 pub use random::RandomNetwork;

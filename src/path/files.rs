@@ -1,10 +1,11 @@
-//! Paths and data points from `.csv` and `.npy` files.
+//! Paths and data points from `.csv`, `.npy` and IDX files.
 
 use std::path::Path as FilePath;
 
 use super::Path;
+use super::idx::parse_idx;
 use crate::error::{Error, Result};
-use crate::files::{line_of_record, parse_npy, read_bytes};
+use crate::files::{line_of_record, parse_npy, parse_npy_or_bytes, read_bytes, unpacked};
 
 /// A path and the name it has in its file: the `path` column of a CSV, the index in an array.
 #[derive(Clone, Debug)]
@@ -24,27 +25,38 @@ pub fn read_paths(file: &FilePath) -> Result<Vec<NamedPath>> {
     let paths = match extension(file) {
         "csv" => csv_paths(&read_bytes(file)?),
         "npy" => npy_paths(&read_bytes(file)?),
-        _ => Err(unknown_kind()),
+        _ => Err(Error::usage("unknown kind of file: give .csv or .npy")),
     };
     paths.map_err(|e| e.at(file.display()))
 }
 
-/// Reads data points, one per row, as (dimension, row-major coordinates): CSV with a header line, or `.npy` (points x dim).
+/// Reads data points as (dimension, row-major coordinates), from a file that may be packed (`.gz`): CSV with a header line and a
+/// point per row; `.npy` (points x dim, or with more sides, which are flattened); or IDX, as the MNIST files are. Unsigned bytes,
+/// of images, are scaled to [0, 1].
 pub(super) fn read_points(file: &FilePath) -> Result<(usize, Vec<f64>)> {
-    let points = match extension(file) {
-        "csv" => csv_points(&read_bytes(file)?),
-        "npy" => npy_points(&read_bytes(file)?),
-        _ => Err(unknown_kind()),
+    let bytes = read_bytes(file)?;
+    let parse = || {
+        let (bytes, name) = match extension(file) {
+            "gz" => (unpacked(&bytes)?, file.file_stem().unwrap_or_default().as_ref()),
+            _ => (bytes, file),
+        };
+        let (dim, points) = match (extension(name), bytes.as_slice()) {
+            ("csv", bytes) => csv_points(bytes),
+            ("npy", bytes) => npy_points(bytes),
+            // The files of MNIST have no extension that says so.
+            (_, bytes @ [0, 0, ..]) => parse_idx(bytes),
+            _ => Err(Error::usage("unknown kind of file: give .csv, .npy or an IDX file, packed (.gz) or not")),
+        }?;
+        match points.iter().position(|x| !x.is_finite()) {
+            Some(at) => Err(Error::usage(format!("row {} has coordinate {} = {}", at / dim, at % dim, points[at]))),
+            None => Ok((dim, points)),
+        }
     };
-    points.map_err(|e| e.at(file.display()))
+    parse().map_err(|e| e.at(file.display()))
 }
 
 fn extension(file: &FilePath) -> &str {
     file.extension().and_then(|e| e.to_str()).unwrap_or_default()
-}
-
-fn unknown_kind() -> Error {
-    Error::usage("unknown kind of file: give .csv or .npy")
 }
 
 fn csv_paths(bytes: &[u8]) -> Result<Vec<NamedPath>> {
@@ -144,14 +156,14 @@ fn npy_paths(bytes: &[u8]) -> Result<Vec<NamedPath>> {
 }
 
 fn npy_points(bytes: &[u8]) -> Result<(usize, Vec<f64>)> {
-    let array = parse_npy(bytes)?;
-    let &[_, dim] = array.shape.as_slice() else {
-        return Err(Error::usage(format!("an array of shape {:?}: give (points, dim)", array.shape)));
+    let array = parse_npy_or_bytes(bytes)?;
+    let [_, sides @ ..] = array.shape.as_slice() else {
+        return Err(Error::usage("an array of one number: give (points, dim)"));
     };
-    match array.values.iter().position(|x| !x.is_finite()) {
-        Some(at) => Err(Error::usage(format!("row {} has coordinate {} = {}", at / dim, at % dim, array.values[at]))),
-        None => Ok((dim, array.values)),
+    if sides.is_empty() || array.values.is_empty() {
+        return Err(Error::usage(format!("an array of shape {:?}: give (points, dim)", array.shape)));
     }
+    Ok((sides.iter().product(), array.values))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod even;
 mod files;
 mod graded;
+mod idx;
 mod law;
 
 pub use even::EvenPaths;

@@ -1,9 +1,10 @@
 //! `linregions trace`.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::{Directory, refuse, run, stderr, succeed};
+use super::{Directory, refuse, rows, run, stderr, succeed};
 
 /// x -> |x - 1| - |x + 1| by four units, of which one is a copy; and a unit that is never active.
 const WEIGHTS: [f32; 5] = [1.0, -1.0, 1.0, 1.0, 0.0];
@@ -39,6 +40,9 @@ fn safetensors(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
     });
     safetensors::serialize(views.collect::<Vec<_>>(), None).expect("memory")
 }
+
+/// Two hidden layers with different activations.
+const MODEL: &str = "tests/vectors/onnx/matmul-13.onnx";
 
 pub(super) fn known_network(directory: &Directory) -> [String; 2] {
     let npz =
@@ -97,7 +101,10 @@ fn wrong_networks_are_refused_by_name() {
     let refuse_network = |network: &str, message: &[&str]| refuse(&["trace", "--network", network], message);
     let [good, torch] = known_network(&directory);
     refuse_network("missing.npz", &["missing.npz"]);
-    refuse_network(&directory.file("network.onnx", "x"), &["network.onnx", ".safetensors or .npz"]);
+    refuse_network(&directory.file("network.pt", "x"), &["network.pt", ".safetensors, .npz or .onnx"]);
+    refuse_network(&directory.file("network.onnx", "x"), &["network.onnx", "not an ONNX model"]);
+    refuse_network("tests/vectors/onnx/half-17.data", &["half-17.data", ".onnx"]);
+    refuse(&["trace", "--network", MODEL, "--activation", "relu"], &[MODEL, "its own activations"]);
     refuse_network(&directory.file("text.npz", "not a zip"), &["text.npz", "not an .npz file"]);
     refuse_network(&directory.file("text.safetensors", "not tensors at all"), &["not a safetensors file"]);
     let nan = npz(&[("W0", "(1, 1)", &[f32::NAN]), ("W1", "(1, 1)", &[1.0])]);
@@ -131,4 +138,142 @@ fn wrong_networks_are_refused_by_name() {
             assert!(!stderr(&output).contains("panicked"), "case {case}: {}", stderr(&output));
         }
     }
+}
+
+/// A number of a row, 0 where the field is empty.
+fn number(row: &HashMap<String, String>, column: &str) -> f64 {
+    row[column].parse().unwrap_or(0.0)
+}
+
+/// Sums by layer and unit, and over everything, are those of the list of crossings.
+#[test]
+fn layers_and_units_are_summed_over_paths() {
+    let along = ["trace", "--network", MODEL, "--n-paths", "40", "--length", "20", "--format", "csv"];
+    let print = |more: &[&str]| rows(&succeed(&[&along[..], more].concat()));
+    let (crossings, by_layer, by_unit) = (print(&[]), print(&["--by", "layer"]), print(&["--by", "unit"]));
+    assert_eq!((by_layer.len(), by_unit.len()), (2, 11));
+    let mut seen = 0.0;
+    for row in by_layer.iter().chain(&by_unit) {
+        let of_row: Vec<_> = crossings
+            .iter()
+            .filter(|c| c["layer"] == row["layer"] && row.get("unit").is_none_or(|unit| c["unit"] == *unit))
+            .collect();
+        let knots = of_row.iter().filter(|c| c["is_knot"] == "true").count();
+        assert_eq!((number(row, "crossings"), number(row, "knots")), (of_row.len() as f64, knots as f64), "{row:?}");
+        assert!((number(row, "density") - of_row.len() as f64 / 800.0).abs() < 1e-12, "{row:?}");
+        seen += number(row, "crossings");
+    }
+    assert!(seen > 100.0 && seen == 2.0 * crossings.len() as f64, "{seen}");
+    // Threads and engines change nothing.
+    for more in [["--threads", "1"], ["--precision", "f32"]] {
+        assert_eq!(print(&[&["--by", "unit"][..], &more].concat()), by_unit);
+    }
+    let nowhere = succeed(&["trace", "--network", MODEL, "--length", "0", "--by", "layer"]);
+    assert_eq!(nowhere.lines().nth(1).map(|line| line.split_whitespace().collect()), Some(vec!["1", "0", "0", "-"]));
+}
+
+/// The given network's densities and errors over paths from the counts of each path; those of random networks are the ones of
+/// `estimate` on the same ensemble.
+#[test]
+fn random_networks_stand_beside() {
+    let directory = Directory::new();
+    let [network, _] = known_network(&directory);
+    let paths = directory.file("paths.csv", "path,x0\na,-4\na,4\nb,0.5\nb,2.5\nc,-2\nc,3\n");
+    let laws = ["--weights", "normal:2", "--bias", "normal:0.5", "--seed", "5", "--engine", "cpu", "--format", "csv"];
+    let of_trace = ["trace", "--network", &network, "--paths", &paths, "--compare-random", "40"];
+    let law = format!("file:{paths}");
+    let of_estimate = ["estimate", "--arch", "1-5", "--networks", "40", "--paths-per-network", "3", "--path", &law];
+    let compared = rows(&succeed(&[&of_trace[..], &laws].concat()));
+    let estimated = rows(&succeed(&[&of_estimate[..], &laws].concat()));
+    assert_eq!(compared.len(), 4);
+    for (row, expected) in compared.iter().zip(&estimated) {
+        assert_eq!((&row["quantity"], &row["layer"]), (&expected["quantity"], &expected["layer"]));
+        assert_eq!((row["paths"].as_str(), row["random_networks"].as_str()), ("3", "40"));
+        assert_eq!((row["weights"].as_str(), row["bias"].as_str()), ("normal:2", "normal:0.5"));
+        for (ours, theirs) in [("random_density", "mean_density"), ("random_std_error_over_networks", "std_error")] {
+            // Lengths are summed in other units.
+            let (a, b) = (number(row, ours), number(expected, theirs));
+            assert!(b > 0.0 && (a - b).abs() < 1e-9 * b, "{row:?}");
+        }
+        // Crossings at -1 (two units) and 1 (two): 4, 2 and 4 on lengths 8, 2 and 5; at half as many boundaries, all knots.
+        let counts = if row["quantity"] == "crossings" { [4.0, 2.0, 4.0] } else { [2.0, 1.0, 2.0] };
+        let (total, lengths) = (counts.iter().sum::<f64>(), [8.0, 2.0, 5.0]);
+        let density = total / 15.0;
+        let residuals: f64 = counts.iter().zip(lengths).map(|(c, l): (&f64, f64)| (c - density * l).powi(2)).sum();
+        assert!((number(row, "density") - density).abs() < 1e-9);
+        assert!((number(row, "std_error_over_paths") - (residuals / 6.0).sqrt() / 5.0).abs() < 1e-9, "{row:?}");
+        assert!((number(row, "ratio") - density / number(row, "random_density")).abs() < 1e-9);
+    }
+    let table = succeed(&["trace", "--network", MODEL, "--compare-random", "3"]);
+    assert!(table.contains("he-normal  normal:0.1"), "{table}");
+    refuse(&["trace", "--network", &network, "--compare-random", "0"], &["--compare-random 0"]);
+    refuse(&["trace", "--network", &network, "--weights", "he-normal"], &["--compare-random"]);
+    refuse(&["trace", "--network", &network, "--compare-random", "3", "--weights", "x"], &["--weights", "'x'"]);
+    refuse(&["trace", "--network", &network, "--compare-random", "3", "--summary"], &["--summary"]);
+}
+
+#[test]
+fn checkpoints_are_traced_in_natural_order_along_the_same_paths() {
+    let directory = Directory::new();
+    let network = |scale: f32| {
+        let weights = WEIGHTS.map(|w| scale * w);
+        npz(&[("W0", "(5, 1)", &weights), ("b0", "(5,)", &BIASES), ("W1", "(1, 5)", &READOUT)])
+    };
+    std::fs::create_dir(directory.path("training")).expect("writable");
+    for (name, scale) in [("epoch-10.npz", 0.25), ("epoch-9.npz", 1.0), ("epoch-1.npz", 0.5)] {
+        directory.file(&format!("training/{name}"), network(scale));
+    }
+    directory.file("training/notes.txt", "not a network");
+    let training = directory.text("training");
+    let flags = ["--n-paths", "30", "--path", "chord", "--start", "normal:2"];
+    let result = rows(&succeed(&[&["trace", "--network", &training], &flags[..]].concat()));
+    let order: Vec<&str> = result.chunks(4).map(|rows| rows[0]["checkpoint"].as_str()).collect();
+    assert_eq!(order, ["epoch-1.npz", "epoch-9.npz", "epoch-10.npz"]);
+    for row in &result {
+        let file = directory.text(&format!("training/{}", row["checkpoint"]));
+        let paths =
+            rows(&succeed(&[&["trace", "--network", &file, "--summary", "--format", "csv"], &flags[..]].concat()));
+        let sum = |column: &str| paths.iter().map(|path| number(path, column)).sum::<f64>();
+        let density = sum(&row["quantity"]) / sum("length");
+        assert!((number(row, "mean_density") - density).abs() < 1e-8 * density, "{row:?}");
+        assert!(row["paths"] == "30" && number(row, "std_error") > 0.0 && density > 0.0, "{row:?}");
+    }
+    // A bad one is found before any work, wherever it is.
+    let refuse_training = |message: &[&str]| refuse(&["trace", "--network", &training], message);
+    directory.file("training/epoch-11.npz", npz(&[("W0", "(3, 1)", &[1.0; 3]), ("W1", "(1, 3)", &[1.0; 3])]));
+    refuse_training(&["epoch-11.npz", "1-3 ", "epoch-1.npz has 1-5 "]);
+    directory.file("training/epoch-11.npz", "not a zip");
+    refuse_training(&["epoch-11.npz", "not an .npz file"]);
+    refuse(&["trace", "--network", &training, "--summary"], &["--summary is about one network"]);
+    std::fs::create_dir(directory.path("empty")).expect("writable");
+    refuse(&["trace", "--network", &directory.text("empty")], &["no checkpoint in this directory"]);
+}
+
+/// Three images of one row of two pixels, (0, 0), (0.6, 0) and (0, 0.8): chords of length 0.6, 0.8 and 1.
+#[test]
+fn chords_between_images_are_paths() {
+    use std::collections::BTreeSet;
+    let directory = Directory::new();
+    let idx = [&[0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2][..], &[0, 0, 153, 0, 0, 204]].concat();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&idx).expect("memory");
+    let network = npz(&[("W0", "(1, 2)", &[1.0, 1.0]), ("W1", "(1, 1)", &[1.0])]);
+    let network = directory.file("network.npz", network);
+    let files = [
+        directory.file("images-idx3-ubyte", &idx),
+        directory.file("images-idx3-ubyte.gz", gzip.finish().expect("memory")),
+        directory.file("images.csv", "a,b\n0,0\n0.6,0\n0,0.8\n"),
+    ];
+    for file in &files {
+        let law = format!("data:{file}");
+        let args = ["trace", "--network", &network, "--path", &law, "--n-paths", "60", "--summary", "--format", "csv"];
+        let lengths: BTreeSet<String> = rows(&succeed(&args)).iter().map(|row| row["length"].clone()).collect();
+        assert_eq!(lengths, BTreeSet::from(["0.6", "0.8", "1.0"].map(str::to_owned)), "{file}");
+        succeed(&["estimate", "--arch", "2-5", "--path", &law, "--networks", "30"]);
+        refuse(&["estimate", "--arch", "3-5", "--path", &law], &[file, "dimension 2", "3 inputs"]);
+    }
+    let law = format!("data:{}", directory.file("cut-ubyte", &idx[..20]));
+    refuse(&["estimate", "--arch", "2-5", "--path", &law], &["cut-ubyte", "[3, 1, 2]", "4 bytes"]);
+    let law = format!("data:{}", directory.file("text.gz", "text"));
+    refuse(&["estimate", "--arch", "2-5", "--path", &law], &["text.gz", "not a .gz file"]);
 }

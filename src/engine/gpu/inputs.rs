@@ -95,7 +95,10 @@ impl<'a> Job<'a> {
             }
             Self::Given(_, paths) => format!("given {}", paths.len()),
         };
-        format!("{architecture} {:?} {estimator:?} {what}", architecture.activation().pieces())
+        // Layers with one activation after the other are named once.
+        let mut activations: Vec<_> = architecture.layers().iter().map(|layer| layer.activation.pieces()).collect();
+        activations.dedup();
+        format!("{architecture} {activations:?} {estimator:?} {what}")
     }
 
     /// The distance from the origin within which the first layer crosses its breakpoints: the ratio of the root mean square of the
