@@ -79,7 +79,10 @@ fn a_line_has_as_many_regions_as_units() {
 fn every_plan_runs() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/studies");
     let files = std::fs::read_dir(directory).expect("the plans").map(|entry| entry.expect("an entry").path());
-    let is_plan = |file: &PathBuf| std::fs::read_to_string(file).expect("text").contains("linregions sweep");
+    let is_plan = |file: &PathBuf| {
+        file.extension().is_some_and(|extension| extension == "toml")
+            && std::fs::read_to_string(file).expect("text").contains("linregions sweep")
+    };
     let plans: Vec<PathBuf> = files.filter(is_plan).collect();
     assert_eq!(plans.len(), 7);
     for plan in plans {
