@@ -8,7 +8,9 @@ mod devices;
 mod engine;
 mod estimate;
 mod merge;
+mod network;
 mod plot;
+mod slice;
 mod slurm;
 mod sweep;
 mod table;
@@ -46,6 +48,8 @@ enum Command {
     Bounds(bounds::BoundsArgs),
     /// Find every boundary of one given network along given paths
     Trace(trace::TraceArgs),
+    /// Find every region of one given network in a window of a plane
+    Slice(slice::SliceArgs),
     /// Draw figures from results: SVG or PNG
     Plot(plot::PlotArgs),
     /// Show the GPUs, and which one --engine auto takes
@@ -99,6 +103,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Slurm(args) => slurm::run(&args),
         Command::Bounds(args) => bounds::run(&args),
         Command::Trace(args) => trace::run(&args, &STOP),
+        Command::Slice(args) => slice::run(&args, &STOP),
         Command::Plot(args) => plot::run(&args),
         #[cfg(feature = "gpu")]
         Command::Devices(args) => devices::run(&args),

@@ -8,7 +8,7 @@ use clap::Args;
 use super::{check_not_input, print};
 use crate::error::{Error, Result};
 use crate::experiment::OutputFile;
-use crate::plot::{self, Kind, Options, ScaleChoice};
+use crate::plot::{self, Figure, Kind, Options, ScaleChoice};
 
 #[derive(Debug, Args)]
 #[command(
@@ -81,17 +81,24 @@ pub(super) struct PlotArgs {
 
 /// How a figure is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Storage {
+pub(super) enum Storage {
     Svg,
     Png,
 }
 
 impl Storage {
-    fn of_file(file: &Path) -> Result<Self> {
+    pub(super) fn of_file(file: &Path) -> Result<Self> {
         match file.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
             Some("svg") => Ok(Self::Svg),
             Some("png") => Ok(Self::Png),
             _ => Err(Error::usage(format!("--out {}: give a name that ends in .svg or .png", file.display()))),
+        }
+    }
+
+    pub(super) fn bytes(self, figure: &Figure) -> Result<Vec<u8>> {
+        match self {
+            Self::Svg => Ok(figure.to_svg()?.into_bytes()),
+            Self::Png => figure.to_png(),
         }
     }
 }
@@ -124,10 +131,7 @@ pub(super) fn run(args: &PlotArgs) -> Result<()> {
         None => beside(&args.results[0], kind)?,
     };
     check_not_input(Some(&out), args.results.iter().chain(&args.curve).map(PathBuf::as_path))?;
-    let bytes = match Storage::of_file(&out)? {
-        Storage::Svg => figure.to_svg()?.into_bytes(),
-        Storage::Png => figure.to_png()?,
-    };
+    let bytes = Storage::of_file(&out)?.bytes(&figure)?;
     let mut file = OutputFile::replace(&out)?;
     file.write_all(&bytes).map_err(|e| Error::failed(e.to_string()).at(out.display()))?;
     file.finish()?;

@@ -33,7 +33,7 @@ pub fn read_paths(file: &FilePath) -> Result<Vec<NamedPath>> {
 /// Reads data points as (dimension, row-major coordinates), from a file that may be packed (`.gz`): CSV with a header line and a
 /// point per row; `.npy` (points x dim, or with more sides, which are flattened); or IDX, as the MNIST files are. Unsigned bytes,
 /// of images, are scaled to [0, 1].
-pub(super) fn read_points(file: &FilePath) -> Result<(usize, Vec<f64>)> {
+pub(crate) fn read_points(file: &FilePath) -> Result<(usize, Vec<f64>)> {
     let bytes = read_bytes(file)?;
     let parse = || {
         let (bytes, name) = match extension(file) {

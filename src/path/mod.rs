@@ -7,6 +7,7 @@ mod idx;
 mod law;
 
 pub use even::EvenPaths;
+pub(crate) use files::read_points;
 pub use files::{NamedPath, read_paths};
 pub use law::{PathLaw, RandomPath, StartLaw};
 

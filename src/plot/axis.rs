@@ -94,6 +94,12 @@ impl Axis {
         self
     }
 
+    /// A linear axis from one value to another, without margins.
+    pub(super) fn spanning(label: impl Into<String>, [low, high]: [f64; 2]) -> Self {
+        let ticks = linear_ticks(low, high, 0.0);
+        Self { label: label.into(), scale: Scale::Linear, low, high, ticks, minor: Vec::new() }
+    }
+
     /// Rows named after the numbers from 1, the first at the bottom.
     pub(super) fn of_rows(label: impl Into<String>, n: usize) -> Self {
         let every = n.div_ceil(12).max(1);
@@ -112,6 +118,11 @@ impl Axis {
         let row = move |value: f64| foot + height * above.position(value);
         rows.ticks.extend(ticks.into_iter().map(|tick| Tick { value: row(tick.value), label: tick.label }));
         (rows, row)
+    }
+
+    /// From the low end to the high one.
+    pub(super) fn range(&self) -> f64 {
+        self.high - self.low
     }
 
     /// Where a value is: 0 at the low end, 1 at the high one; beyond them at the end itself.

@@ -6,7 +6,7 @@ use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle, register_font};
 
-use super::figure::{Entry, Figure, Ink, Mark, Sample, Stroke};
+use super::figure::{Entry, Figure, Frame, Ink, Mark, N_TINTS, Sample, Stroke};
 use crate::error::{Error, Result};
 
 /// Lengths are in twelfths of a millimetre, the dots of 305 dpi.
@@ -43,6 +43,25 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
 ];
+/// Light enough for lines in any of the other colours, and of different lightness.
+const TINTS: [RGBColor; N_TINTS] = [
+    RGBColor(208, 226, 243),
+    RGBColor(255, 250, 230),
+    RGBColor(205, 232, 208),
+    RGBColor(248, 218, 200),
+    RGBColor(226, 214, 238),
+    RGBColor(225, 225, 225),
+];
+/// Equal steps of cividis (Nunez, Anderton and Renslow 2018), a scale for all kinds of vision.
+const LEVELS: [RGBColor; 6] = [
+    RGBColor(0, 34, 78),
+    RGBColor(53, 69, 108),
+    RGBColor(102, 105, 112),
+    RGBColor(148, 142, 119),
+    RGBColor(200, 182, 101),
+    RGBColor(254, 232, 56),
+];
+const WHITE: RGBColor = RGBColor(255, 255, 255);
 const BLACK: RGBColor = RGBColor(0, 0, 0);
 const GREY: RGBColor = RGBColor(170, 170, 170);
 const GRID: RGBColor = RGBColor(228, 228, 228);
@@ -154,6 +173,16 @@ struct Layout {
     legend: Vec<PlacedText>,
 }
 
+/// Width and height of a map whose units are of one length, if it is not too slim for that.
+fn map_size(height_over_width: f64, width: i32) -> (i32, i32) {
+    let (least, most) = (200.0, 1.4 * f64::from(width));
+    let height = height_over_width * f64::from(width);
+    if height > most {
+        return ((most / height_over_width).max(least) as i32, most as i32);
+    }
+    (width, height.max(least) as i32)
+}
+
 /// Where a text begins, its middle in height, and the text.
 type PlacedText = (i32, i32, String);
 
@@ -167,8 +196,14 @@ impl Layout {
         let right = WIDTH - EDGE - 16;
         let (legend, n_rows) = Self::legend(&figure.legend, left, right)?;
         let above = n_rows * LEGEND_ROW;
+        let below = EDGE + 2 * TEXT + 30;
+        if figure.frame == Frame::Map {
+            let (width, height) = map_size(figure.y.range() / figure.x.range(), right - left);
+            let (right, bottom) = (left + width, EDGE + above + height);
+            return Ok(Self { height: bottom + below, left, right, top: EDGE + above, bottom, legend });
+        }
         let height = HEIGHT + above;
-        Ok(Self { height, left, right, top: EDGE + above, bottom: height - EDGE - 2 * TEXT - 30, legend })
+        Ok(Self { height, left, right, top: EDGE + above, bottom: height - below, legend })
     }
 
     /// As many columns as fit, filled row by row.
@@ -214,12 +249,18 @@ struct Canvas<'a, B> {
 
 impl<B: DrawingBackend> Canvas<'_, B> {
     fn figure(&mut self, figure: &Figure, layout: &Layout) -> Result<()> {
-        let white = ShapeStyle { color: RGBColor(255, 255, 255).into(), filled: true, stroke_width: 1 };
+        let white = ShapeStyle { color: WHITE.into(), filled: true, stroke_width: 1 };
         let corner = self.at((WIDTH, layout.height));
         self.backend.draw_rect((0, 0), corner, &white, true).map_err(broken)?;
-        self.axes(figure, layout)?;
+        if figure.frame == Frame::Grid {
+            self.grid(figure, layout)?;
+            self.axes(figure, layout)?;
+        }
         for mark in &figure.marks {
             self.mark(figure, layout, mark)?;
+        }
+        if figure.frame == Frame::Map {
+            self.axes(figure, layout)?;
         }
         for (entry, (x, y, text)) in figure.legend.iter().zip(&layout.legend) {
             self.sample(entry.sample, *x, *y)?;
@@ -228,7 +269,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         Ok(())
     }
 
-    fn axes(&mut self, figure: &Figure, layout: &Layout) -> Result<()> {
+    fn grid(&mut self, figure: &Figure, layout: &Layout) -> Result<()> {
         let Layout { left, right, top, bottom, .. } = *layout;
         for tick in &figure.x.ticks {
             let x = layout.x(figure, tick.value);
@@ -238,6 +279,11 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             let y = layout.y(figure, tick.value);
             self.line(&[(left, y), (right, y)], GRID, 2)?;
         }
+        Ok(())
+    }
+
+    fn axes(&mut self, figure: &Figure, layout: &Layout) -> Result<()> {
+        let Layout { left, right, top, bottom, .. } = *layout;
         for value in &figure.x.minor {
             let x = layout.x(figure, *value);
             self.line(&[(x, bottom), (x, bottom + TICK / 2)], BLACK, 2)?;
@@ -266,7 +312,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
                 free_below = y - TICK_TEXT / 2 - 2;
             }
         }
-        self.line(&[(left, top), (left, bottom), (right, bottom)], BLACK, 3)?;
+        let frame = [(left, top), (left, bottom), (right, bottom), (right, top), (left, top)];
+        self.line(if figure.frame == Frame::Map { &frame } else { &frame[..3] }, BLACK, 3)?;
         let x_label = fitted(&figure.x.label, TEXT, right - left)?;
         let below = layout.height - EDGE / 2 - TEXT;
         self.text(&x_label, TEXT, ((left + right) / 2, below), (HPos::Center, VPos::Top), false)?;
@@ -285,6 +332,12 @@ impl<B: DrawingBackend> Canvas<'_, B> {
                     dots = vec![(x - LEVEL, y), (x + LEVEL, y)];
                 }
                 self.stroke(&dots, colour(*ink), *stroke)
+            }
+            Mark::Polygon { points, ink } => {
+                let corners = points.iter().map(|&(x, y)| self.at((layout.x(figure, x), layout.y(figure, y))));
+                let corners: Vec<_> = corners.collect();
+                let style = self.style(colour(*ink), 1);
+                self.backend.fill_polygon(corners, &style).map_err(broken)
             }
             Mark::Bar { x, low, high, ink, aside, is_small } => {
                 let end = marker_size(*is_small);
@@ -314,6 +367,13 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         match sample {
             Sample::Marker(series) => self.marker(middle, y, series, MARKER),
             Sample::Line(ink, stroke) => self.stroke(&[(start, y), (end, y)], colour(ink), stroke),
+            Sample::Patch(ink) => {
+                let corners = [(start, y - 14), (end, y - 14), (end, y + 14), (start, y + 14), (start, y - 14)];
+                let style = self.style(colour(ink), 1);
+                let dots = corners.iter().map(|dot| self.at(*dot)).collect::<Vec<_>>();
+                self.backend.fill_polygon(dots, &style).map_err(broken)?;
+                self.line(&corners, GREY, 2)
+            }
             Sample::Tick(ink) => self.line(&[(middle, y - 14), (middle, y + 14)], colour(ink), 4),
         }
     }
@@ -340,6 +400,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         match stroke {
             Stroke::Solid => self.line(dots, colour, 4),
             Stroke::Thin => self.line(dots, colour, 2),
+            Stroke::Width(width) => self.line(dots, colour, width),
             Stroke::Dashed => {
                 for dash in dashes(dots) {
                     self.line(&dash, colour, 4)?;
@@ -382,8 +443,17 @@ impl<B: DrawingBackend> Canvas<'_, B> {
 fn colour(ink: Ink) -> RGBColor {
     match ink {
         Ink::Series(series) => COLOURS[series % COLOURS.len()],
+        Ink::Tint(tint) => TINTS[tint % TINTS.len()],
+        Ink::Level(level) => {
+            let place = f64::from(level.min(1000)) / 1000.0 * (LEVELS.len() - 1) as f64;
+            let step = (place as usize).min(LEVELS.len() - 2);
+            let (low, high, part) = (LEVELS[step], LEVELS[step + 1], place - step as f64);
+            let mix = |a: u8, b: u8| (f64::from(a) + part * (f64::from(b) - f64::from(a))).round() as u8;
+            RGBColor(mix(low.0, high.0), mix(low.1, high.1), mix(low.2, high.2))
+        }
         Ink::Black => BLACK,
         Ink::Grey => GREY,
+        Ink::White => WHITE,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Options;
 use super::axis::{Axis, Scale};
-use super::figure::{Entry, Figure, Ink, Mark, Sample, Stroke};
+use super::figure::{Entry, Figure, Frame, Ink, Mark, Sample, Stroke};
 use super::table::{Table, quote};
 use crate::error::{Error, Result};
 
@@ -56,7 +56,7 @@ pub(super) fn figure(tables: &[Table], options: &Options) -> Result<Figure> {
         let text = format!("{several}mean {}", four_digits(*mean));
         legend.push(Entry { sample: Sample::Line(ink, Stroke::Dashed), text });
     }
-    Ok(Figure { x, y: Axis::of_counts("networks", highest as f64), marks, legend })
+    Ok(Figure { x, y: Axis::of_counts("networks", highest as f64), marks, legend, frame: Frame::Grid })
 }
 
 fn read(table: &Table, quantity: &str, ensembles: &mut Ensembles) -> Result<()> {

@@ -1,12 +1,13 @@
 //! Figures from result files: densities, layers, histograms, boundaries along a path, errors against time.
 //!
-//! A figure shows what the files hold; nothing is computed but means and bins. Every kind of figure reads files into a
+//! A figure of files shows what they hold; nothing is computed but means and bins. [`partition`] draws the regions of a plane. Every kind of figure reads files into a
 //! [`Figure`], a description in the units of its axes, which is then drawn as SVG or PNG.
 
 mod axis;
 mod draw;
 mod figure;
 mod histogram;
+mod partition;
 mod rug;
 mod series;
 mod summary;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 pub use figure::Figure;
+pub use partition::{Colouring, partition};
 use table::Table;
 
 use crate::error::{Error, Result};

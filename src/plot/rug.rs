@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Options;
 use super::axis::{Axis, Scale};
-use super::figure::{Entry, Figure, Ink, Mark, Sample, Stroke};
+use super::figure::{Entry, Figure, Frame, Ink, Mark, Sample, Stroke};
 use super::table::{Table, quote};
 use crate::error::{Error, Result};
 
@@ -70,7 +70,7 @@ pub(super) fn figure(table: &Table, options: &Options) -> Result<Figure> {
     let ticks = crossings.iter().map(|&(x, layer, knot)| Mark::Tick { x, row: f64::from(layer), ink: ink(knot) });
     let mut marks: Vec<Mark> = ticks.collect();
     if curves.is_empty() {
-        return Ok(Figure { marks, legend, x, y: Axis::of_rows("layer", n_layers) });
+        return Ok(Figure { marks, legend, x, y: Axis::of_rows("layer", n_layers), frame: Frame::Grid });
     }
     let above = Axis::covering("output", Scale::Linear, on_curves.map(|point| point.1))?;
     let (y, row) = Axis::of_rows_below("layer, and output above", n_layers, above);
@@ -80,7 +80,7 @@ pub(super) fn figure(table: &Table, options: &Options) -> Result<Figure> {
         let points = curve.points.into_iter().map(|(x, output)| (x, row(output))).collect();
         marks.push(Mark::Line { points, ink, stroke });
     }
-    Ok(Figure { marks, legend, x, y })
+    Ok(Figure { marks, legend, x, y, frame: Frame::Grid })
 }
 
 /// One output along the path.

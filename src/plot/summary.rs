@@ -1,7 +1,7 @@
 //! Figures from summary files: densities, layers, errors against time.
 
 use super::axis::{Axis, Scale};
-use super::figure::{Entry, Figure, Ink, MAX_SERIES, Mark, Sample, Stroke};
+use super::figure::{Entry, Figure, Frame, Ink, MAX_SERIES, Mark, Sample, Stroke};
 use super::series::{Point, Property, Series, group};
 use super::table::{Row, Table, quote};
 use super::{Kind, Options, ScaleChoice};
@@ -266,7 +266,7 @@ fn draw(series: &[Series], kind: Kind, options: &Options, x_label: &str, quantit
     }
     lines.extend(bars);
     lines.extend(markers);
-    Ok(Figure { x, y, marks: lines, legend })
+    Ok(Figure { x, y, marks: lines, legend, frame: Frame::Grid })
 }
 
 /// Whether intervals of several series meet at the same place, and there is room beside it.

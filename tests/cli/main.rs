@@ -6,6 +6,7 @@ mod estimate;
 mod gpu;
 mod plot;
 mod rice;
+mod slice;
 mod sweep;
 #[cfg(unix)]
 mod system;

@@ -13,7 +13,7 @@ const BIASES: [f32; 5] = [-1.0, 1.0, 1.0, 1.0, -3.0];
 
 const READOUT: [f32; 5] = [1.0, 1.0, -0.5, -0.5, 1.0];
 
-fn npy(shape: &str, values: &[f32]) -> Vec<u8> {
+pub(super) fn npy(shape: &str, values: &[f32]) -> Vec<u8> {
     let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());
@@ -22,7 +22,7 @@ fn npy(shape: &str, values: &[f32]) -> Vec<u8> {
     bytes
 }
 
-fn npz(tensors: &[(&str, &str, &[f32])]) -> Vec<u8> {
+pub(super) fn npz(tensors: &[(&str, &str, &[f32])]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, shape, values) in tensors {
         let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);

@@ -25,6 +25,17 @@ use crate::network::Network;
 use crate::path::Path;
 use crate::trace::{Trace, check_dimension};
 
+/// A pool of this many threads; `None` takes all there are.
+pub(crate) fn thread_pool(threads: Option<usize>) -> Result<ThreadPool> {
+    /// More than this wait for each other for minutes.
+    const MAX_THREADS: usize = 1024;
+    if let Some(n) = threads.filter(|n| !(1..=MAX_THREADS).contains(n)) {
+        return Err(Error::usage(format!("--threads {n}: give 1 to {MAX_THREADS}")));
+    }
+    let pool = ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
+    pool.map_err(|e| Error::failed(format!("cannot start the threads: {e}")))
+}
+
 /// Counts on the processor's cores.
 #[derive(Debug)]
 pub struct CpuEngine {
@@ -38,13 +49,7 @@ impl CpuEngine {
     /// # Errors
     /// Zero threads, and threads that the system does not give.
     pub fn new(threads: Option<usize>, precision: Precision) -> Result<Self> {
-        /// More than this wait for each other for minutes.
-        const MAX_THREADS: usize = 1024;
-        if let Some(n) = threads.filter(|n| !(1..=MAX_THREADS).contains(n)) {
-            return Err(Error::usage(format!("--threads {n}: give 1 to {MAX_THREADS}")));
-        }
-        let pool = ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
-        let pool = pool.map_err(|e| Error::failed(format!("cannot start the threads: {e}")))?;
+        let pool = thread_pool(threads)?;
         Ok(Self { pool, precision })
     }
 

@@ -1,0 +1,255 @@
+//! One cell cut by the units of one layer.
+
+use super::complex::{Corner, Source};
+use super::exact::{ExactCell, ExactNetwork};
+use super::filter::{Bounded, Filter, Forms, Line, Point, Scratch};
+use super::pattern::Field;
+use crate::error::Result;
+
+/// Beyond this part of the window's size a vertex is placed by whole numbers.
+const MAX_RADIUS: f64 = 1e-6;
+
+/// A vertex with two lines that meet there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vertex {
+    pub point: Point,
+    pub lines: [Source; 2],
+}
+
+/// A side of a cell, or a part of it, or an edge inside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CutEdge {
+    pub ends: [u32; 2],
+    pub source: Source,
+    pub line: Line,
+    /// The side of the cell that it is a part of, which runs from `ends[0]` to `ends[1]` counter-clockwise.
+    side: Option<u32>,
+    /// Once it is cut: the vertex on it, and its parts from there to its ends. The first passage that crosses it does so in the
+    /// parts on both of its sides, because all follow one order.
+    split: Option<(u32, [u32; 2])>,
+}
+
+/// A part of a cell: a convex polygon on which all units of the layer are on one piece.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    /// Counter-clockwise; vertices and edges of the cut cell.
+    pub corners: Vec<Corner>,
+    /// The pieces of the layer's units.
+    pub pattern: Vec<u64>,
+}
+
+/// What a cell becomes: its own corners are vertices 0, 1, ..., its sides became chains of edges.
+#[derive(Debug)]
+pub(super) struct CutCell {
+    pub vertices: Vec<Vertex>,
+    pub edges: Vec<CutEdge>,
+    /// For each side its edges, counter-clockwise.
+    pub chains: Vec<Vec<u32>>,
+    pub parts: Vec<Part>,
+    pub close_calls: u64,
+}
+
+/// A cell about to be cut.
+#[derive(Debug)]
+pub(super) struct Cell<'a> {
+    pub points: Vec<Point>,
+    /// What made the side from each corner to the next, and its line.
+    pub sides: Vec<(Source, Line)>,
+    /// Pieces of the layers before.
+    pub pattern: &'a [u64],
+}
+
+/// A breakpoint that a unit passes in the cell.
+#[derive(Clone, Copy, Debug)]
+struct Passage {
+    unit: usize,
+    breakpoint: usize,
+    tau: f64,
+}
+
+/// Where a vertex is with regard to a line.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    value: Bounded,
+    sign: i8,
+    is_close: bool,
+}
+
+struct Cutter<'a> {
+    filter: &'a Filter<'a>,
+    forms: &'a Forms,
+    layer: usize,
+    exact: ExactCell<'a>,
+    cut: CutCell,
+}
+
+/// Cuts a cell by all units of a layer that pass a breakpoint inside. `grown` hears of every new part and may refuse it.
+///
+/// Each part is cut by the first passage that crosses it, and so are its parts by the others: `n` lines take a time of about `n^2`,
+/// the number of parts.
+pub(super) fn cut(
+    cell: &Cell,
+    layer: usize,
+    field: Field,
+    filter: &Filter,
+    exact: &ExactNetwork,
+    scratch: &mut Scratch,
+    grown: &(impl Fn(usize) -> Result<()> + Sync),
+) -> Result<CutCell> {
+    let forms = filter.pre_activations(layer, cell.pattern, scratch)?;
+    let mut cutter =
+        Cutter { filter, forms, layer, exact: ExactCell::new(exact, cell.pattern), cut: CutCell::whole(cell, field) };
+    let passages = filter.pieces(layer).breakpoints.iter().enumerate();
+    let of_unit = |unit| passages.clone().map(move |(breakpoint, &tau)| Passage { unit, breakpoint, tau });
+    // Parts with the passages that may cross them: those that cross what they were cut from.
+    let mut open = vec![(0, (0..forms.a.len()).flat_map(of_unit).collect())];
+    while let Some((part, passages)) = open.pop() {
+        let crossing = cutter.crossing(part, passages, field);
+        if let Some((&first, rest)) = crossing.split_first() {
+            let below = cutter.split(part, first, field);
+            open.push((below, rest.to_vec()));
+            open.push((part, rest.to_vec()));
+            grown(1)?;
+        }
+    }
+    Ok(cutter.cut)
+}
+
+impl CutCell {
+    fn whole(cell: &Cell, field: Field) -> Self {
+        let n = cell.points.len();
+        let vertex =
+            |ix: usize| Vertex { point: cell.points[ix], lines: [cell.sides[(ix + n - 1) % n].0, cell.sides[ix].0] };
+        let side = |ix: usize| CutEdge {
+            ends: [ix as u32, ((ix + 1) % n) as u32],
+            source: cell.sides[ix].0,
+            line: cell.sides[ix].1,
+            side: Some(ix as u32),
+            split: None,
+        };
+        let corners = (0..n as u32).map(|ix| Corner { vertex: ix, edge: ix }).collect();
+        Self {
+            vertices: (0..n).map(vertex).collect(),
+            edges: (0..n).map(side).collect(),
+            chains: (0..n as u32).map(|ix| vec![ix]).collect(),
+            parts: vec![Part { corners, pattern: vec![0; field.n_words()] }],
+            close_calls: 0,
+        }
+    }
+}
+
+impl Cutter<'_> {
+    /// The passages that cross a part. Units that are above a breakpoint on all of it are moved to their piece.
+    fn crossing(&mut self, part: usize, mut passages: Vec<Passage>, field: Field) -> Vec<Passage> {
+        passages.retain(|&passage| {
+            let (mut above, mut below) = (false, false);
+            for corner in 0..self.cut.parts[part].corners.len() {
+                let sign = self.place(passage, self.cut.parts[part].corners[corner].vertex).sign;
+                (above, below) = (above || sign > 0, below || sign < 0);
+            }
+            // A unit that stays on its breakpoint is on the lower piece.
+            if above && !below {
+                field.raise(&mut self.cut.parts[part].pattern, passage.unit);
+            }
+            above && below
+        });
+        passages
+    }
+
+    fn source(&self, passage: Passage) -> Source {
+        Source::Unit { layer: self.layer as u32, unit: passage.unit as u32, breakpoint: passage.breakpoint as u32 }
+    }
+
+    fn line(&self, passage: Passage) -> Line {
+        self.filter.line(self.forms, passage.unit, passage.tau)
+    }
+
+    fn place(&mut self, passage: Passage, vertex: u32) -> Place {
+        let Vertex { point, lines } = self.cut.vertices[vertex as usize];
+        let value = self.filter.value(self.forms, passage.unit, passage.tau, &point);
+        match value.sign() {
+            Some(sign) => Place { value, sign, is_close: false },
+            None => {
+                self.cut.close_calls += 1;
+                Place { value, sign: self.exact.sign(self.source(passage), lines), is_close: true }
+            }
+        }
+    }
+
+    /// Leaves of a part what is above the line, and makes a new part of what is below.
+    fn split(&mut self, part: usize, passage: Passage, field: Field) -> usize {
+        let corners = std::mem::take(&mut self.cut.parts[part].corners);
+        let places: Vec<Place> = corners.iter().map(|corner| self.place(passage, corner.vertex)).collect();
+        let (mut above, mut below) = (Vec::with_capacity(corners.len()), Vec::with_capacity(corners.len()));
+        let across = self.cut.edges.len() as u32;
+        self.cut.edges.push(CutEdge {
+            ends: [0; 2],
+            source: self.source(passage),
+            line: self.line(passage),
+            side: None,
+            split: None,
+        });
+        // Where the way around the part goes over the line: down, and up.
+        let mut ends = [0; 2];
+        for (ix, &Corner { vertex, edge }) in corners.iter().enumerate() {
+            let ends_here = [places[ix], places[(ix + 1) % places.len()]];
+            let [here, there] = ends_here.map(|place| place.sign);
+            let goes_up = there > 0;
+            let (from, to, end) = if goes_up { (&mut below, &mut above, 1) } else { (&mut above, &mut below, 0) };
+            match (here, there) {
+                (0, _) => {
+                    from.push(Corner { vertex, edge: across });
+                    to.push(Corner { vertex, edge });
+                    ends[end] = vertex;
+                }
+                _ if here * there < 0 => {
+                    let forward = self.cut.edges[edge as usize].ends[0] == vertex;
+                    let in_order = |[p, q]: [Place; 2]| if forward { [p, q] } else { [q, p] };
+                    let (new, [p, q]) = match self.cut.edges[edge as usize].split {
+                        Some(split) => split,
+                        None => self.split_edge(edge, passage, in_order(ends_here)),
+                    };
+                    let [first, second] = if forward { [p, q] } else { [q, p] };
+                    from.push(Corner { vertex, edge: first });
+                    from.push(Corner { vertex: new, edge: across });
+                    to.push(Corner { vertex: new, edge: second });
+                    ends[end] = new;
+                }
+                _ if here > 0 => above.push(Corner { vertex, edge }),
+                _ => below.push(Corner { vertex, edge }),
+            }
+        }
+        self.cut.edges[across as usize].ends = ends;
+        let pattern = self.cut.parts[part].pattern.clone();
+        self.cut.parts[part].corners = above;
+        field.raise(&mut self.cut.parts[part].pattern, passage.unit);
+        self.cut.parts.push(Part { corners: below, pattern });
+        self.cut.parts.len() - 1
+    }
+
+    fn split_edge(&mut self, edge: u32, passage: Passage, places: [Place; 2]) -> (u32, [u32; 2]) {
+        let CutEdge { ends, source, line, side, .. } = self.cut.edges[edge as usize];
+        let lines = [source, self.source(passage)];
+        let [from, to] = ends.map(|vertex| &self.cut.vertices[vertex as usize].point);
+        let values = places.map(|place| place.value.value);
+        let mut point = self.filter.between([&line, &self.line(passage)], [from, to], values);
+        let is_certain = point.radius <= MAX_RADIUS * self.filter.reach();
+        if places.iter().any(|place| place.is_close) || !is_certain {
+            let at = self.exact.rounded_point(lines);
+            point = Point { at, radius: 4.0 * f64::EPSILON * self.filter.reach() };
+        }
+        let new = self.cut.vertices.len() as u32;
+        self.cut.vertices.push(Vertex { point, lines });
+        let first = self.cut.edges.len() as u32;
+        self.cut.edges.push(CutEdge { ends: [ends[0], new], source, line, side, split: None });
+        self.cut.edges.push(CutEdge { ends: [new, ends[1]], source, line, side, split: None });
+        if let Some(side) = side {
+            let chain = &mut self.cut.chains[side as usize];
+            let at = chain.iter().position(|&e| e == edge).expect("a side is made of its parts");
+            chain.splice(at..=at, [first, first + 1]);
+        }
+        let split = (new, [first, first + 1]);
+        self.cut.edges[edge as usize].split = Some(split);
+        split
+    }
+}

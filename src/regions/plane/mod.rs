@@ -1,0 +1,55 @@
+//! The exact subdivision of a window of a plane into the activation regions and linear regions of one network.
+//!
+//! The plane is any two-dimensional affine plane of the input space ([`Plane`]), the window a convex polygon in it
+//! ([`Window`]). Its cells are cut layer by layer: on every cell all pre-activations of the next layer are affine, so that a
+//! unit that passes a breakpoint inside cuts it along a straight line. What remains after the last layer are convex polygons,
+//! the activation regions ([`Subdivision`]).
+//!
+//! # Certainty
+//!
+//! Weights, breakpoints, plane and window are 64-bit floating-point numbers and as such exact rationals, so the subdivision
+//! is a definite combinatorial object. Every decision is a sign: of a pre-activation less a breakpoint at a vertex. It is
+//! computed in f64 with a bound on its rounding error, and where the bound does not settle it, in whole numbers of any size
+//! (such a *close call* is counted). Hence lines that coincide, three lines through one point, a breakpoint that is touched
+//! but not passed, and layers that are dead come out as they are; there is no tolerance.
+//! Vertices are rounded to f64: by construction within 1e-6 of the window's size, in practice within a few units in its last place.
+//! So are areas and gradients.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::atomic::AtomicBool;
+//!
+//! use linregions::network::{Activation, AffineWeights, Architecture, Network};
+//! use linregions::regions::plane::{Plane, Subdivision, Window};
+//!
+//! # fn main() -> linregions::Result<()> {
+//! // |u| + |v| by four units.
+//! let shape = Architecture::dense(2, &[4], Activation::relu(), 1)?;
+//! let hidden = AffineWeights { weight: vec![1.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0, -1.0], bias: vec![0.0; 4] };
+//! let readout = AffineWeights { weight: vec![1.0; 4], bias: vec![0.0] };
+//! let network = Network::new(shape, vec![hidden, readout])?;
+//! let window = Window::rectangle([-1.0, 1.0], [-1.0, 1.0])?;
+//! let regions = Subdivision::new(&network, &Plane::of_inputs(), &window, &AtomicBool::new(false))?;
+//! assert_eq!((regions.n_activation_regions(), regions.n_linear_regions()), (4, 4));
+//! assert_eq!(regions.cell(0).area(), 1.0);
+//! # Ok(())
+//! # }
+//! ```
+
+mod affine_plane;
+mod colouring;
+mod complex;
+mod cut;
+mod exact;
+mod filter;
+mod knots;
+mod measure;
+mod pattern;
+mod subdivision;
+mod whole;
+
+pub use affine_plane::{Plane, Window};
+pub use complex::{Edge, Source};
+pub use measure::{AreaSummary, LayerEdges};
+pub use subdivision::{Cell, Subdivision};
