@@ -47,7 +47,7 @@
 //!
 //! - [`random`]: Philox4x32-10 and the integer quantile tables; [`network`], [`path`]: what is drawn; [`ensemble`]: both together;
 //! - [`trace`]: the f64 reference for one network and one path, to which everything else is compared;
-//! - [`regions`]: the exact regions of one given network;
+//! - [`regions`]: the exact numbers of activation and linear regions of one network on any number of inputs, and those of a plane with their shapes;
 //! - [`rice`]: expected crossings from closed-form rates, without counting;
 //! - [`theory`]: bounds on the number of regions in exact integers, the density bound, expected numbers at infinite width;
 //! - [`engine`]: the trait, the CPU engine and, with the feature `gpu` (on by default), the GPU engine, whose kernels are in `shaders/`; [`stats`]: densities and errors from whole-number moments;
@@ -59,6 +59,7 @@ pub mod ensemble;
 pub mod error;
 pub mod experiment;
 mod files;
+mod journal;
 mod memory;
 pub mod network;
 pub mod path;

@@ -31,7 +31,7 @@ pub(super) struct BoundsArgs {
 
 /// One bound.
 #[derive(Debug, Serialize)]
-struct Row {
+pub(super) struct Row {
     id: &'static str,
     quantity: &'static str,
     direction: &'static str,
@@ -47,7 +47,7 @@ const COLUMNS: [&str; 9] =
     ["id", "quantity", "direction", "applicable", "reason", "value", "log10", "source", "tightest"];
 
 impl Row {
-    fn new(entry: &Entry) -> Self {
+    pub(super) fn new(entry: &Entry) -> Self {
         let value = entry.value.as_ref().ok();
         Self {
             id: entry.id,
@@ -148,7 +148,7 @@ fn cells(entries: &[Entry]) -> Vec<Vec<String>> {
 }
 
 /// Six significant digits, with a power of ten where there are more.
-fn short(value: &Value) -> String {
+pub(super) fn short(value: &Value) -> String {
     match value {
         Value::Density(density) => table::digits(*density, 6),
         Value::Count(count) => {

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod compare;
+mod count;
 mod curve;
 #[cfg(feature = "gpu")]
 mod devices;
@@ -48,6 +49,8 @@ enum Command {
     Bounds(bounds::BoundsArgs),
     /// Find every boundary of one given network along given paths
     Trace(trace::TraceArgs),
+    /// Count the regions of one given network exactly
+    Count(count::CountArgs),
     /// Find every region of one given network in a window of a plane
     Slice(slice::SliceArgs),
     /// Draw figures from results: SVG or PNG
@@ -103,6 +106,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Slurm(args) => slurm::run(&args),
         Command::Bounds(args) => bounds::run(&args),
         Command::Trace(args) => trace::run(&args, &STOP),
+        Command::Count(args) => count::run(&args, &STOP),
         Command::Slice(args) => slice::run(&args, &STOP),
         Command::Plot(args) => plot::run(&args),
         #[cfg(feature = "gpu")]

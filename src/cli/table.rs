@@ -36,8 +36,8 @@ pub(super) fn csv_rows(out: &mut dyn Write, header: &[&str], rows: impl Iterator
 }
 
 /// Prints rows as a JSON list of objects.
-pub(super) fn json<T: Serialize>(mut out: &mut dyn Write, rows: &[T]) -> Result<()> {
-    serde_json::to_writer_pretty(&mut out, rows)?;
+pub(super) fn json(mut out: &mut dyn Write, value: &(impl Serialize + ?Sized)) -> Result<()> {
+    serde_json::to_writer_pretty(&mut out, value)?;
     writeln!(out)
 }
 

@@ -18,6 +18,25 @@ impl Shape {
     pub fn parse(arch: &str, activation: &str) -> Result<Self> {
         if arch.contains('c') { convolutional(arch, activation) } else { dense(arch, activation) }
     }
+
+    /// The shape of a network of scalar activations.
+    pub fn of_network(architecture: &Architecture) -> Self {
+        let layer = |layer: &crate::network::Layer| Layer::Scalar {
+            units: layer.affine.units(),
+            kappa: layer.activation.kappa(),
+        };
+        let rectified = architecture.layers().iter().all(|layer| is_rectified(&layer.activation));
+        Self::Dense {
+            inputs: architecture.input_dim(),
+            layers: architecture.layers().iter().map(layer).collect(),
+            rectified,
+        }
+    }
+}
+
+/// Two pieces, one of them flat.
+fn is_rectified(activation: &Activation) -> bool {
+    activation.kappa() == 2 && activation.pieces().slopes.contains(&0.0)
 }
 
 fn dense(arch: &str, activation: &str) -> Result<Shape> {
@@ -46,8 +65,7 @@ fn dense(arch: &str, activation: &str) -> Result<Shape> {
         _ => {
             let activation: Activation = activation.parse().map_err(|e: Error| e.at("--activation"))?;
             let kappa = activation.kappa();
-            let rectified = kappa == 2 && activation.pieces().slopes.contains(&0.0);
-            (widths.map(|units| Layer::Scalar { units, kappa }).collect(), rectified)
+            (widths.map(|units| Layer::Scalar { units, kappa }).collect(), is_rectified(&activation))
         }
     };
     Ok(Shape::Dense { inputs: architecture.input_dim(), layers, rectified })

@@ -1,6 +1,7 @@
 //! The program as a user meets it: results, files, bad input, interruption.
 
 mod bounds;
+mod count;
 mod estimate;
 #[cfg(feature = "gpu")]
 mod gpu;
@@ -89,6 +90,8 @@ fn the_commands_of_the_readme_run() {
     let [npz, safetensors] = trace::known_network(&directory);
     std::fs::rename(npz, directory.path("trained.npz")).expect("movable");
     std::fs::rename(safetensors, directory.path("trained.safetensors")).expect("movable");
+    count::four_lines(&directory);
+    std::fs::rename(directory.path("lines.npz"), directory.path("plane.npz")).expect("movable");
     directory.file("lines.csv", "path,x0\na,-4\na,4\n");
     let readme = include_str!("../../README.md");
     let plan = readme.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```")).expect("a plan").0;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::draws::Draws;
-use super::journal::{Header, Journal, State};
+use super::journal::{self, Header, State};
 use super::plan::{Member, SweepPlan};
 use super::result::{chosen, write_summary};
 use super::status::{Pace, Status};
@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::experiment::record::DrawFormat;
 use crate::experiment::run::Course;
 use crate::experiment::{Observer, Progress, allocate};
+use crate::journal::Journal;
 
 /// At most this much work is lost in a crash, but for what a batch takes.
 const CHECKPOINT: Duration = Duration::from_millis(500);
@@ -130,7 +131,7 @@ impl<'a> Sweep<'a> {
         fs::create_dir_all(directory)
             .map_err(|e| Error::usage(format!("cannot write there: {e}")).at(directory.display()))?;
         let files = Files::new(directory, shard);
-        let (journal, states) = Journal::open(&files.journal, &header(plan, (shard.number, shard.of), precision))?;
+        let (journal, states) = journal::open(&files.journal, &header(plan, (shard.number, shard.of), precision))?;
         let depth = |member: &Member| member.plan.ensemble.network.architecture().depth();
         let n_layers = plan.members.iter().map(depth).max().unwrap_or(0);
         let finished = states.iter().filter_map(|state| state.draws.as_ref()).max_by_key(|extent| extent.bytes);

@@ -53,3 +53,35 @@ pub use affine_plane::{Plane, Window};
 pub use complex::{Edge, Source};
 pub use measure::{AreaSummary, LayerEdges};
 pub use subdivision::{Cell, Subdivision};
+
+use std::sync::atomic::AtomicBool;
+
+use super::{Count, Domain, Method, Work};
+use crate::error::{Error, Result};
+use crate::network::Network;
+
+/// Counts the regions of a network of two inputs in a box.
+///
+/// # Errors
+/// Another number of inputs, all of R^2, regions that there is no memory for, and a set `stop`.
+pub fn count(network: &Network, domain: &Domain, stop: &AtomicBool) -> Result<Count> {
+    let dim = network.architecture().input_dim();
+    if dim != 2 {
+        return Err(Error::usage(format!(
+            "--method plane is about 2 inputs, the network has {dim}: use --method tree"
+        )));
+    }
+    let Domain::Box { lower, upper } = domain else {
+        return Err(Error::usage("--method plane needs a box: give --box or use --method tree"));
+    };
+    let window = Window::rectangle([lower[0], upper[0]], [lower[1], upper[1]])?;
+    let regions = Subdivision::new(network, &Plane::of_inputs(), &window, stop)?;
+    Ok(Count {
+        method: Method::Plane,
+        activation_regions: regions.n_activation_regions() as u64,
+        linear_regions: Some(regions.n_linear_regions() as u64),
+        is_complete: true,
+        confidence: None,
+        work: Work { close_calls: regions.close_calls(), ..Work::default() },
+    })
+}

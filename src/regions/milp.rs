@@ -1,0 +1,254 @@
+//! Counting by a mixed-integer program, after Serra, Tjandraatmadja and Ramalingam (ICML 2018): a check by other means, for small networks.
+//!
+//! A unit's pre-activation `z`, activation `h` and binary `b` satisfy `h >= z`, `h >= 0`, `h <= z + (1 - b) M` and `h <= b M'`, with the M of
+//! each unit from bounds on `z` over the box: intervals, tightened by the linear relaxation of the layers before. Active units exceed [`ACTIVE`],
+//! in place of the program's objective, which would find the largest such number. Every pattern of binaries that is found is
+//! excluded by a cut, until there is none. That inactive units may be zero admits patterns without an interior; each is
+//! checked in whole numbers before it counts.
+//!
+//! Solutions come from microlp, a branch-and-bound solver in f64 with a tolerance of 1e-7: regions in which no point has all active units above
+//! [`ACTIVE`] are missed, so that the count is certain up to those only.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, SolveOptions, Variable};
+
+use super::exact::{self, ExactModel, ExactRow};
+use super::model::Model;
+use super::{Count, Domain, Method, Work};
+use crate::error::{Error, Result};
+use crate::network::{Network, Pieces};
+
+/// What active units exceed.
+pub const ACTIVE: f64 = 1e-5;
+
+/// Larger networks are refused: every region takes a program of its own, with a cut for each region before. 200 regions of 20 units take
+/// half a minute.
+pub const MAX_UNITS: usize = 24;
+
+/// Between two looks at the stop.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// An affine expression of the program's variables.
+#[derive(Clone, Debug, Default)]
+struct Expression {
+    terms: Vec<(Variable, f64)>,
+    constant: f64,
+}
+
+impl Expression {
+    /// Adds a multiple of another; every variable has one term.
+    fn add(&mut self, factor: f64, other: &Self) {
+        self.constant += factor * other.constant;
+        for &(variable, term) in &other.terms {
+            match self.terms.iter_mut().find(|(v, _)| *v == variable) {
+                Some((_, sum)) => *sum += factor * term,
+                None => self.terms.push((variable, factor * term)),
+            }
+        }
+    }
+
+    fn minus(&self) -> Self {
+        let mut minus = Self::default();
+        minus.add(-1.0, self);
+        minus
+    }
+
+    fn plus(&self, more: &[(Variable, f64)]) -> LinearExpr {
+        let mut sum = LinearExpr::empty();
+        self.terms.iter().chain(more).for_each(|&(variable, factor)| sum.add(variable, factor));
+        sum
+    }
+}
+
+/// What the program knows of a unit.
+#[derive(Clone, Debug)]
+enum Unit {
+    Fixed(bool),
+    Free(Variable),
+}
+
+/// Counts the activation regions of a network of rectified linear units in a box.
+///
+/// # Errors
+/// Other activations, all of R^n, more than [`MAX_UNITS`] units, and failures of the solver.
+pub fn count(network: &Network, domain: &Domain, found: &AtomicU64, stop: &AtomicBool) -> Result<Count> {
+    let refuse = |what: String| Err(Error::usage(format!("--method milp {what}; use --method tree")));
+    let Domain::Box { lower, upper } = domain else {
+        return refuse("needs a box: its constants bound every unit".to_owned());
+    };
+    let is_relu =
+        |p: &Pieces<f64>| (&p.breakpoints[..], &p.slopes[..], &p.intercepts[..]) == (&[0.0], &[0.0, 1.0], &[0.0; 2]);
+    let architecture = network.architecture();
+    if let Some(layer) = architecture.layers().iter().find(|layer| !is_relu(layer.activation.pieces())) {
+        return refuse(format!("is about relu, not {}", layer.activation));
+    }
+    if architecture.n_units() > MAX_UNITS as u128 {
+        return refuse(format!("takes at most {MAX_UNITS} units, but the network has {}", architecture.n_units()));
+    }
+    let model = Model::new(network, domain)?;
+    let exact = ExactModel::new(&model);
+    let mut work = Work::default();
+    let (mut problem, units) = formulate(&model, lower, upper, &mut work)?;
+    let mut regions = 0;
+    while let Some(active) = solve(&problem, &units, stop, &mut work)? {
+        work.exact_programs += 1;
+        if has_interior(&model, &exact, &active, stop) {
+            regions += 1;
+            found.fetch_add(1, Ordering::Relaxed);
+        }
+        let free = || {
+            units.iter().zip(&active).filter_map(|(unit, &on)| match unit {
+                Unit::Free(variable) => Some((*variable, if on { -1.0 } else { 1.0 })),
+                Unit::Fixed(_) => None,
+            })
+        };
+        let cut: Vec<(Variable, f64)> = free().collect();
+        if cut.is_empty() {
+            break;
+        }
+        let n_active = cut.iter().filter(|(_, factor)| *factor < 0.0).count();
+        problem.add_constraint(&cut[..], ComparisonOp::Ge, 1.0 - n_active as f64);
+    }
+    let is_complete = !stop.load(Ordering::Relaxed);
+    Ok(Count {
+        method: Method::Milp,
+        activation_regions: regions,
+        linear_regions: None,
+        is_complete,
+        confidence: None,
+        work,
+    })
+}
+
+fn failed(error: &microlp::Error) -> Error {
+    Error::failed(format!("the mixed-integer solver gave up: {error}; use --method tree"))
+}
+
+/// The program, and the units in order.
+fn formulate(model: &Model, lower: &[f64], upper: &[f64], work: &mut Work) -> Result<(Problem, Vec<Unit>)> {
+    let mut problem = Problem::new(OptimizationDirection::Minimize);
+    // The same with binaries from 0 to 1, for bounds on later layers.
+    let mut relaxed = Problem::new(OptimizationDirection::Minimize);
+    let mut values: Vec<Expression> = Vec::new();
+    let mut ranges: Vec<[f64; 2]> = Vec::new();
+    for (&lo, &hi) in lower.iter().zip(upper) {
+        let variable = problem.add_var(0.0, (lo, hi));
+        relaxed.add_var(0.0, (lo, hi));
+        values.push(Expression { terms: vec![(variable, 1.0)], constant: 0.0 });
+        ranges.push([lo, hi]);
+    }
+    let mut units = Vec::new();
+    for (l, layer) in model.layers.iter().enumerate() {
+        let (mut activations, mut next_ranges) = (Vec::new(), Vec::new());
+        // All units of a layer are bounded by the layers before it alone.
+        let pre_activations: Vec<Expression> = (0..layer.n_units)
+            .map(|u| {
+                let mut z = Expression { terms: Vec::new(), constant: layer.bias[u] };
+                layer.row(u).iter().zip(&values).filter(|(w, _)| **w != 0.0).for_each(|(&w, h)| z.add(w, h));
+                z
+            })
+            .collect();
+        let mut bounds = Vec::new();
+        for (u, z) in pre_activations.iter().enumerate() {
+            let mut range = [layer.bias[u]; 2];
+            for (&w, [lo, hi]) in layer.row(u).iter().zip(&ranges) {
+                range[0] += (w * lo).min(w * hi);
+                range[1] += (w * lo).max(w * hi);
+            }
+            if l > 0 && !z.terms.is_empty() {
+                for (end, sign) in [(0, 1.0), (1, -1.0)] {
+                    work.programs += 1;
+                    if let Some(bound) = extreme(&relaxed, z, sign) {
+                        range[end] = if end == 0 { range[0].max(bound) } else { range[1].min(bound) };
+                    }
+                }
+            }
+            // Room for the solver's tolerance.
+            let room = 1e-6 * (1.0 + range[1] - range[0]);
+            bounds.push([range[0] - room, range[1] + room]);
+        }
+        for (z, [lo, hi]) in pre_activations.into_iter().zip(bounds) {
+            next_ranges.push([lo.max(0.0), hi.max(0.0)]);
+            if hi <= 0.0 || lo >= 0.0 {
+                units.push(Unit::Fixed(hi > 0.0));
+                activations.push(if hi > 0.0 { z } else { Expression::default() });
+                continue;
+            }
+            let binary = problem.add_binary_var(0.0);
+            let h = problem.add_var(0.0, (0.0, hi));
+            relaxed.add_var(0.0, (0.0, 1.0));
+            relaxed.add_var(0.0, (0.0, hi));
+            for p in [&mut problem, &mut relaxed] {
+                let minus = z.minus();
+                p.add_constraint(minus.plus(&[(h, 1.0)]), ComparisonOp::Ge, z.constant);
+                p.add_constraint(minus.plus(&[(h, 1.0), (binary, -lo)]), ComparisonOp::Le, z.constant - lo);
+                p.add_constraint([(h, 1.0), (binary, -hi)], ComparisonOp::Le, 0.0);
+            }
+            problem.add_constraint([(h, 1.0), (binary, -ACTIVE)], ComparisonOp::Ge, 0.0);
+            units.push(Unit::Free(binary));
+            activations.push(Expression { terms: vec![(h, 1.0)], constant: 0.0 });
+        }
+        (values, ranges) = (activations, next_ranges);
+    }
+    Ok((problem, units))
+}
+
+/// The least value of `sign` times an expression, times `sign`; none where the solver does not say.
+fn extreme(relaxed: &Problem, z: &Expression, sign: f64) -> Option<f64> {
+    let mut problem = relaxed.clone();
+    let value = problem.add_var(sign, (-1e9, 1e9));
+    problem.add_constraint(z.plus(&[(value, -1.0)]), ComparisonOp::Eq, -z.constant);
+    let solution = problem.solve().ok()?.into_solution().ok()?;
+    Some(sign * solution.objective())
+}
+
+/// A pattern that is not excluded: which units are active.
+fn solve(problem: &Problem, units: &[Unit], stop: &AtomicBool, work: &mut Work) -> Result<Option<Vec<bool>>> {
+    let mut options = SolveOptions::default();
+    options.time_limit = Some(SLICE);
+    work.programs += 1;
+    let mut outcome = match problem.solve_with(options) {
+        Ok(outcome) => outcome,
+        Err(microlp::Error::Infeasible) => return Ok(None),
+        Err(error) => return Err(failed(&error)),
+    };
+    loop {
+        if let Some(solution) = outcome.solution() {
+            let active = units.iter().map(|unit| match unit {
+                Unit::Fixed(on) => *on,
+                Unit::Free(variable) => solution.var_value(*variable) > 0.5,
+            });
+            return Ok(Some(active.collect()));
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        outcome = match outcome.resume() {
+            Ok(outcome) => outcome,
+            Err(microlp::Error::Infeasible) => return Ok(None),
+            Err(error) => return Err(failed(&error)),
+        };
+    }
+}
+
+/// Whether the region of a pattern has an interior, in whole numbers.
+fn has_interior(model: &Model, exact: &ExactModel, active: &[bool], stop: &AtomicBool) -> bool {
+    let mut rows: Vec<ExactRow> = Vec::new();
+    let mut active = active.iter();
+    let mut before: Option<(super::exact::ExactMap, Vec<usize>)> = None;
+    for (l, layer) in model.layers.iter().enumerate() {
+        let map = exact.map(l, before.as_ref().map(|(map, pattern)| (map, &pattern[..])));
+        let pattern: Vec<usize> = active.by_ref().take(layer.n_units).map(|&on| usize::from(on)).collect();
+        for (unit, &piece) in pattern.iter().enumerate() {
+            let row = exact.over_domain(&exact.above(&map, l, unit, 0), piece == 1);
+            // A unit that is zero everywhere is inactive.
+            if piece == 1 || !row.is_zero() {
+                rows.push(row);
+            }
+        }
+        before = Some((map, pattern));
+    }
+    rows.is_empty() || exact::has_interior(&rows, None, &|| stop.load(Ordering::Relaxed)) == Some(true)
+}
