@@ -47,7 +47,7 @@ impl Layer {
     }
 
     /// The units that are on the same piece as `unit` everywhere, itself first.
-    pub(crate) fn twins(&self, unit: usize) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn twins(&self, unit: usize) -> impl Iterator<Item = usize> + Clone + '_ {
         (unit..self.n_units).filter(move |&u| self.twin[u] == unit)
     }
 }

@@ -89,19 +89,33 @@ impl Walker<'_> {
             }
             let coincident = self.coincident(side);
             let twins = model.layers[side.layer].twins(side.unit);
-            let (gain, error) =
-                twins.map(|u| gains.gains[side.layer][u]).fold((0.0, 0.0), |(g, e), (gain, error): (f64, f64)| {
+            let (gain, error) = twins
+                .clone()
+                .map(|u| gains.gains[side.layer][u])
+                .fold((0.0, 0.0), |(g, e), (gain, error): (f64, f64)| {
                     (g + gain, e + error + f64::EPSILON * (g + gain).abs())
                 });
             if coincident.is_empty() && gain.abs() > error {
                 continue;
             }
-            let Some(beyond) = self.beyond(side, &coincident) else { continue };
+            let beyond = if coincident.is_empty() && (gain, error) == (0.0, 0.0) {
+                // No path leads to the outputs.
+                let mut pattern: Vec<Vec<usize>> = self.states.iter().map(|s| s.pattern.clone()).collect();
+                twins.for_each(|unit| pattern[side.layer][unit] = side.breakpoint + 1);
+                Some(pattern)
+            } else {
+                self.beyond(side, &coincident)
+            };
+            let Some(beyond) = beyond else { continue };
+            let here = pack(model, self.states.iter().map(|state| &state.pattern[..]));
+            let there = pack(model, beyond.iter().map(|pattern| &pattern[..]));
+            if self.joined.are(&here, &there) {
+                continue;
+            }
             match self.has_facet(facet) {
                 Ok(true) => {
-                    let here: Vec<&[usize]> = self.states.iter().map(|s| &s.pattern[..]).collect();
-                    let there: Vec<&[usize]> = beyond.iter().map(|p| &p[..]).collect();
-                    self.tally.edges.push((pack(model, &here), pack(model, &there)));
+                    self.joined.join(&here, &there);
+                    self.tally.edges.push((here, there));
                 }
                 Ok(false) => {}
                 Err(stopped) => result = Err(stopped),
@@ -202,11 +216,11 @@ fn are_parallel(row: &[BigInt], facet: &[BigInt], column: usize) -> bool {
 }
 
 /// A pattern in as few bits a unit as its layer's pieces need.
-pub(super) fn pack(model: &Model, pattern: &[&[usize]]) -> Vec<u8> {
+pub(super) fn pack<'p>(model: &Model, pattern: impl Iterator<Item = &'p [usize]>) -> Vec<u8> {
     let (mut bytes, mut used) = (vec![0u8], 0);
     for (layer, pieces) in model.layers.iter().zip(pattern) {
         let bits = usize::BITS - (layer.pieces.slopes.len() - 1).leading_zeros();
-        for &piece in *pieces {
+        for &piece in pieces {
             for bit in 0..bits {
                 if used == 8 {
                     bytes.push(0);

@@ -1,5 +1,7 @@
 //! What walks have found.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::regions::Work;
@@ -11,6 +13,7 @@ pub(super) type Edge = (Vec<u8>, Vec<u8>);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tally {
     pub(super) regions: u64,
+    /// No more than join all that belong together.
     pub(super) edges: Vec<Edge>,
     /// Sides of breakpoints looked at.
     pub(super) decisions: u64,
@@ -42,29 +45,53 @@ impl Tally {
 
     /// Activation regions less those that an edge joins to others: the linear regions.
     pub(super) fn linear_regions(&self) -> u64 {
-        let mut number = std::collections::HashMap::new();
-        for key in self.edges.iter().flat_map(|(a, b)| [a, b]) {
-            let next = number.len();
-            number.entry(key).or_insert(next);
-        }
-        let mut parent: Vec<usize> = (0..number.len()).collect();
-        let mut joined = 0;
-        for (a, b) in &self.edges {
-            let (a, b) = (root(&mut parent, number[a]), root(&mut parent, number[b]));
-            if a != b {
-                parent[a] = b;
-                joined += 1;
-            }
-        }
-        self.regions - joined
+        let mut joined = Joined::default();
+        self.regions - self.edges.iter().filter(|(a, b)| joined.join(a, b)).count() as u64
     }
 }
 
-/// The representative of a set; halves the paths on the way.
-fn root(parent: &mut [usize], mut node: usize) -> usize {
-    while parent[node] != node {
-        parent[node] = parent[parent[node]];
-        node = parent[node];
+/// Activation regions that are known to be of one linear region.
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    number: HashMap<Vec<u8>, usize>,
+    parent: Vec<usize>,
+}
+
+impl Joined {
+    /// Whether two regions are.
+    pub(super) fn are(&mut self, a: &[u8], b: &[u8]) -> bool {
+        match (self.number.get(a).copied(), self.number.get(b).copied()) {
+            (Some(a), Some(b)) => self.root(a) == self.root(b),
+            _ => false,
+        }
     }
-    node
+
+    /// Joins two regions; `false` if they were.
+    pub(super) fn join(&mut self, a: &[u8], b: &[u8]) -> bool {
+        let [a, b] = [a, b].map(|pattern| {
+            let number = self.number(pattern);
+            self.root(number)
+        });
+        self.parent[a] = b;
+        a != b
+    }
+
+    fn number(&mut self, pattern: &[u8]) -> usize {
+        if let Some(number) = self.number.get(pattern) {
+            return *number;
+        }
+        let number = self.parent.len();
+        self.parent.push(number);
+        self.number.insert(pattern.to_vec(), number);
+        number
+    }
+
+    /// The representative of a set; halves the paths on the way.
+    fn root(&mut self, mut node: usize) -> usize {
+        while self.parent[node] != node {
+            self.parent[node] = self.parent[self.parent[node]];
+            node = self.parent[node];
+        }
+        node
+    }
 }

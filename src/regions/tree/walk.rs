@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::facets::Gains;
 use super::parity::Parity;
-use super::tally::Tally;
+use super::tally::{Joined, Tally};
 use crate::regions::centre::Centre;
 use crate::regions::exact::{ExactMap, ExactModel};
 use crate::regions::lp::Dictionary;
@@ -111,6 +111,7 @@ pub(super) struct Walker<'a> {
     pub(super) centre: Option<Centre>,
     pub(super) cut: Cut,
     pub(super) gains: Gains,
+    pub(super) joined: Joined,
     /// Ends the walk at the first region that satisfies these constraints, or after so many decisions.
     pub(super) search: Option<(&'a Parity<'a>, u64)>,
     /// Number of constraints that are known to hold.
@@ -137,6 +138,7 @@ impl<'a> Walker<'a> {
             centre: (model.frame.dim() >= MANY_COLUMNS).then(|| Centre::new(&model.frame)),
             cut: Cut::default(),
             gains: Gains::default(),
+            joined: Joined::default(),
             search: None,
             n_holding: 0,
             tally: Tally::default(),
