@@ -314,12 +314,20 @@ fn mixed_integer_programs_find_the_same_regions() {
         let domain = cube(net.architecture().input_dim(), -1.0, 1.5);
         let found = AtomicU64::new(0);
         let by_program = milp::count(&net, &domain, &found, &GO_ON).expect("a count");
-        assert!(by_program.is_complete && by_program.linear_regions.is_none());
+        assert!(!by_program.is_complete && by_program.linear_regions.is_none());
         assert_eq!(by_program.activation_regions, count(&net, &domain).activation_regions, "{arch} {seed}");
         assert_eq!(found.into_inner(), by_program.activation_regions);
         n_regions += by_program.activation_regions;
     }
     assert!(n_regions > 100, "{n_regions}");
+    // max(x, 0), at every scale of the box.
+    let line = Architecture::parse("1-1", Activation::relu(), 1).expect("a shape");
+    let unit = AffineWeights { weight: vec![1.0], bias: vec![0.0] };
+    let line = Network::new(line, vec![unit.clone(), unit]).expect("matching shapes");
+    for size in [1e-20, 1e-6, 1e6, 1e20] {
+        let count = milp::count(&line, &cube(1, -size, size), &AtomicU64::new(0), &GO_ON).expect("a count");
+        assert_eq!(count.activation_regions, 2, "{size}");
+    }
     let refuse = |net: &Network, domain: &Domain, message: &str| {
         let error = milp::count(net, domain, &AtomicU64::new(0), &GO_ON).expect_err(message).to_string();
         assert!(error.contains(message) && error.contains("--method tree"), "{error}");

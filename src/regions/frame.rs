@@ -76,8 +76,9 @@ impl Frame {
                 // A product by a power of two is exact unless it leaves the range of normal numbers.
                 if !coefficient.is_finite() || (weight != 0.0 && coefficient.abs() < f64::MIN_POSITIVE) {
                     return Err(Error::usage(format!(
-                        "layer 1, unit {unit}: weight {weight:e} times {:e} leaves the range of 64-bit numbers",
-                        self.scale[input]
+                        "layer 1, unit {unit}: weight {weight:e}, over a box of width {:e}, is beyond what can be certified in \
+                         64-bit numbers: rescale it, or set it to 0 if it is that small",
+                        2.0 * self.scale[input]
                     )));
                 }
                 if self.origin[input] != 0.0 {

@@ -1,13 +1,13 @@
 //! Counting by a mixed-integer program, after Serra, Tjandraatmadja and Ramalingam (ICML 2018): a check by other means, for small networks.
 //!
 //! A unit's pre-activation `z`, activation `h` and binary `b` satisfy `h >= z`, `h >= 0`, `h <= z + (1 - b) M` and `h <= b M'`, with the M of
-//! each unit from bounds on `z` over the box: intervals, tightened by the linear relaxation of the layers before. Active units exceed [`ACTIVE`],
-//! in place of the program's objective, which would find the largest such number. Every pattern of binaries that is found is
+//! each unit from bounds on `z` over the box: intervals, tightened by the linear relaxation of the layers before. Inputs and units are scaled to
+//! their ranges, of which active units exceed the part [`ACTIVE`], in place of the program's objective, which would find the largest such number. Every pattern of binaries that is found is
 //! excluded by a cut, until there is none. That inactive units may be zero admits patterns without an interior; each is
 //! checked in whole numbers before it counts.
 //!
 //! Solutions come from microlp, a branch-and-bound solver in f64 with a tolerance of 1e-7: regions in which no point has all active units above
-//! [`ACTIVE`] are missed, so that the count is certain up to those only.
+//! [`ACTIVE`] are missed, so that the count is a lower bound, though it rarely differs from the number.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::{Count, Domain, Method, Work};
 use crate::error::{Error, Result};
 use crate::network::{Network, Pieces};
 
-/// What active units exceed.
+/// What active units exceed, as a part of their largest magnitude in the box.
 pub const ACTIVE: f64 = 1e-5;
 
 /// Larger networks are refused: every region takes a program of its own, with a cut for each region before. 200 regions of 20 units take
@@ -49,10 +49,10 @@ impl Expression {
         }
     }
 
-    fn minus(&self) -> Self {
-        let mut minus = Self::default();
-        minus.add(-1.0, self);
-        minus
+    fn times(&self, factor: f64) -> Self {
+        let mut product = Self::default();
+        product.add(factor, self);
+        product
     }
 
     fn plus(&self, more: &[(Variable, f64)]) -> LinearExpr {
@@ -111,12 +111,12 @@ pub fn count(network: &Network, domain: &Domain, found: &AtomicU64, stop: &Atomi
         let n_active = cut.iter().filter(|(_, factor)| *factor < 0.0).count();
         problem.add_constraint(&cut[..], ComparisonOp::Ge, 1.0 - n_active as f64);
     }
-    let is_complete = !stop.load(Ordering::Relaxed);
     Ok(Count {
         method: Method::Milp,
-        activation_regions: regions,
+        // A box has a region.
+        activation_regions: regions.max(1),
         linear_regions: None,
-        is_complete,
+        is_complete: false,
         confidence: None,
         work,
     })
@@ -134,9 +134,9 @@ fn formulate(model: &Model, lower: &[f64], upper: &[f64], work: &mut Work) -> Re
     let mut values: Vec<Expression> = Vec::new();
     let mut ranges: Vec<[f64; 2]> = Vec::new();
     for (&lo, &hi) in lower.iter().zip(upper) {
-        let variable = problem.add_var(0.0, (lo, hi));
-        relaxed.add_var(0.0, (lo, hi));
-        values.push(Expression { terms: vec![(variable, 1.0)], constant: 0.0 });
+        let variable = problem.add_var(0.0, (0.0, 1.0));
+        relaxed.add_var(0.0, (0.0, 1.0));
+        values.push(Expression { terms: vec![(variable, hi - lo)], constant: lo });
         ranges.push([lo, hi]);
     }
     let mut units = Vec::new();
@@ -157,16 +157,18 @@ fn formulate(model: &Model, lower: &[f64], upper: &[f64], work: &mut Work) -> Re
                 range[0] += (w * lo).min(w * hi);
                 range[1] += (w * lo).max(w * hi);
             }
-            if l > 0 && !z.terms.is_empty() {
+            let size = range[0].abs().max(range[1].abs());
+            if l > 0 && !z.terms.is_empty() && size > 0.0 {
+                let scaled = z.times(1.0 / size);
                 for (end, sign) in [(0, 1.0), (1, -1.0)] {
                     work.programs += 1;
-                    if let Some(bound) = extreme(&relaxed, z, sign) {
-                        range[end] = if end == 0 { range[0].max(bound) } else { range[1].min(bound) };
+                    if let Some(bound) = extreme(&relaxed, &scaled, sign) {
+                        range[end] = if end == 0 { range[0].max(size * bound) } else { range[1].min(size * bound) };
                     }
                 }
             }
             // Room for the solver's tolerance.
-            let room = 1e-6 * (1.0 + range[1] - range[0]);
+            let room = 1e-6 * size;
             bounds.push([range[0] - room, range[1] + room]);
         }
         for (z, [lo, hi]) in pre_activations.into_iter().zip(bounds) {
@@ -176,19 +178,22 @@ fn formulate(model: &Model, lower: &[f64], upper: &[f64], work: &mut Work) -> Re
                 activations.push(if hi > 0.0 { z } else { Expression::default() });
                 continue;
             }
+            // In units of the largest magnitude.
+            let size = hi.max(-lo);
+            let (z, lo, hi) = (z.times(1.0 / size), lo / size, hi / size);
             let binary = problem.add_binary_var(0.0);
             let h = problem.add_var(0.0, (0.0, hi));
             relaxed.add_var(0.0, (0.0, 1.0));
             relaxed.add_var(0.0, (0.0, hi));
             for p in [&mut problem, &mut relaxed] {
-                let minus = z.minus();
+                let minus = z.times(-1.0);
                 p.add_constraint(minus.plus(&[(h, 1.0)]), ComparisonOp::Ge, z.constant);
                 p.add_constraint(minus.plus(&[(h, 1.0), (binary, -lo)]), ComparisonOp::Le, z.constant - lo);
                 p.add_constraint([(h, 1.0), (binary, -hi)], ComparisonOp::Le, 0.0);
             }
             problem.add_constraint([(h, 1.0), (binary, -ACTIVE)], ComparisonOp::Ge, 0.0);
             units.push(Unit::Free(binary));
-            activations.push(Expression { terms: vec![(h, 1.0)], constant: 0.0 });
+            activations.push(Expression { terms: vec![(h, size)], constant: 0.0 });
         }
         (values, ranges) = (activations, next_ranges);
     }
@@ -198,7 +203,7 @@ fn formulate(model: &Model, lower: &[f64], upper: &[f64], work: &mut Work) -> Re
 /// The least value of `sign` times an expression, times `sign`; none where the solver does not say.
 fn extreme(relaxed: &Problem, z: &Expression, sign: f64) -> Option<f64> {
     let mut problem = relaxed.clone();
-    let value = problem.add_var(sign, (-1e9, 1e9));
+    let value = problem.add_var(sign, (-2.0, 2.0));
     problem.add_constraint(z.plus(&[(value, -1.0)]), ComparisonOp::Eq, -z.constant);
     let solution = problem.solve().ok()?.into_solution().ok()?;
     Some(sign * solution.objective())

@@ -142,3 +142,15 @@ fn a_closed_pipe_ends_quietly() {
     assert_eq!(stdout(&output), "path,boundary,t,position,layer,unit,is_knot\n");
     assert_eq!(stderr(&output), "");
 }
+
+/// A limit of the shell counts, not only what the machine has.
+#[test]
+fn memory_that_the_shell_forbids_is_not_asked_for() {
+    let directory = Directory::new();
+    let [network, _] = super::trace::known_network(&directory);
+    let script = "ulimit -v 2000000; exec \"$0\" trace --network \"$1\" --n-paths 20000000 --summary";
+    let output = Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_linregions"), &network]).output();
+    let output = output.expect("a shell runs");
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--n-paths 20000000: needs") && stderr(&output).contains("give fewer"));
+}

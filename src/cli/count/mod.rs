@@ -86,7 +86,8 @@ enum MethodChoice {
     Tree,
     /// Subdivision of the plane: exact and fast with 2 inputs in a box, but keeps all regions in memory; see slice, too
     Plane,
-    /// Patterns of a mixed-integer program: a check for small relu networks in a box
+    /// Patterns of a mixed-integer program: a check for small relu networks in a box; a lower bound, since it leaves out regions in which
+    /// an active unit stays below 1e-5 of its range
     Milp,
     /// Random parity constraints: a probable lower bound, for more regions than can be counted
     Xor,

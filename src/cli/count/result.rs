@@ -87,7 +87,7 @@ impl CountResult {
         writeln!(out, "{architecture} {} on {domain}", architecture.activation())?;
         let note = match (self.complete, self.confidence) {
             (true, _) => String::new(),
-            (false, None) => "  (a lower bound: not all was counted)".to_owned(),
+            (false, None) => "  (a lower bound: not all were sought)".to_owned(),
             (false, Some(confidence)) => format!("  (a lower bound with a probability of {confidence})"),
         };
         writeln!(out, "\nactivation regions  {}{note}", self.activation_regions)?;
