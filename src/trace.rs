@@ -1,8 +1,10 @@
-//! The f64 reference: every boundary of one network along one path, straight from the definitions.
-//!
-//! It shares no code with the engines, so that they can be checked against it, and does everything in the plainest way:
-//! layer by layer, all vertices at once, one multiplication after the other.
+//! Every boundary of one network along one path, and the f64 reference that finds them.
 
+mod reference;
+mod slopes;
+
+use self::reference::reference_crossings;
+use self::slopes::SlopeWalk;
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::path::Path;
@@ -14,11 +16,12 @@ pub struct Crossing {
     pub position: f64,
     /// Hidden layer, from 0.
     pub layer: usize,
-    /// Unit of the layer, from 0.
+    /// Unit of the layer, from 0; the group where groups are sorted.
     pub unit: usize,
-    /// Which breakpoint of the activation is crossed, from 0: the unit changes between pieces k and k + 1.
+    /// Which breakpoint of the activation is crossed, from 0: the unit changes between pieces k and k + 1. For groups the pair (i, j) of
+    /// rows, i < j, that change order, by its place in [`pairs`](crate::network::pairs).
     pub breakpoint: usize,
-    /// Whether the pre-activation rises through the breakpoint.
+    /// Whether the pre-activation rises through the breakpoint; for groups, whether row j rises above row i.
     pub rising: bool,
 }
 
@@ -96,156 +99,4 @@ pub(crate) fn check_dimension(network: &Network, path: &Path) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-struct Vertex {
-    position: f64,
-    /// Input of the layer at hand.
-    h: Vec<f64>,
-}
-
-fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<Crossing>> {
-    let vertex = |ix: usize| Vertex { position: path.positions()[ix], h: path.vertex(ix).to_vec() };
-    let mut vertices: Vec<Vertex> = (0..path.n_vertices()).map(vertex).collect();
-    let mut crossings = Vec::new();
-    for (layer, (shape, weights)) in network.architecture().layers().iter().zip(network.affine()).enumerate() {
-        let pieces = shape.activation.pieces();
-        let pre_activations: Vec<Vec<f64>> = vertices.iter().map(|v| weights.apply(&v.h)).collect();
-        // Differences of two of them must be finite, too.
-        if !pre_activations.iter().flatten().all(|z| z.abs() < 0.25 * f64::MAX) {
-            return Err(Error::failed(format!("layer {}: a pre-activation exceeds the range of f64", layer + 1)));
-        }
-        // New vertices of interval i: (fraction of the interval, unit, breakpoint).
-        let mut inside: Vec<Vec<(f64, usize, usize)>> = vertices.iter().map(|_| Vec::new()).collect();
-        let units = 0..weights.bias.len();
-        for (unit, breakpoint) in units.flat_map(|u| (0..pieces.breakpoints.len()).map(move |k| (u, k))) {
-            let tau = pieces.breakpoints[breakpoint];
-            let z: Vec<f64> = pre_activations.iter().map(|z| z[unit]).collect();
-            let crossing = |position, rising| Crossing { position, layer, unit, breakpoint, rising };
-            for (i, ends) in z.windows(2).enumerate() {
-                let (a, b) = (ends[0], ends[1]);
-                if (a < tau && b > tau) || (a > tau && b < tau) {
-                    let fraction = (tau - a) / (b - a);
-                    crossings.push(crossing(between(&vertices[i], &vertices[i + 1], fraction), b > tau));
-                    inside[i].push((fraction, unit, breakpoint));
-                }
-            }
-            for (i, around) in z.windows(3).enumerate() {
-                // On the breakpoint at a vertex: the unit changes piece if it is above on one side only.
-                if around[1] == tau && (around[0] > tau) != (around[2] > tau) {
-                    crossings.push(crossing(vertices[i + 1].position, around[2] > tau));
-                }
-            }
-        }
-        let mut refined = Vec::new();
-        for (i, vertex) in vertices.iter().enumerate() {
-            let activated = |z: &[f64]| z.iter().map(|&z| pieces.value(z)).collect();
-            refined.push(Vertex { position: vertex.position, h: activated(&pre_activations[i]) });
-            inside[i].sort_by(|a, b| a.0.total_cmp(&b.0));
-            for group in inside[i].chunk_by(|a, b| a.0 == b.0) {
-                let fraction = group[0].0;
-                let ends = pre_activations[i].iter().zip(&pre_activations[i + 1]);
-                let mut z: Vec<f64> = ends.map(|(a, b)| (1.0 - fraction) * a + fraction * b).collect();
-                for &(_, unit, breakpoint) in group {
-                    z[unit] = pieces.breakpoints[breakpoint];
-                }
-                let position = between(vertex, &vertices[i + 1], fraction);
-                refined.push(Vertex { position, h: activated(&z) });
-            }
-        }
-        vertices = refined;
-    }
-    Ok(crossings)
-}
-
-fn between(a: &Vertex, b: &Vertex, fraction: f64) -> f64 {
-    (a.position + fraction * (b.position - a.position)).min(b.position)
-}
-
-/// Walks along the path with the activation pattern and decides at every boundary whether the output changes slope.
-///
-/// What changes at a boundary is followed as a difference through the layers, so that it is zero exactly when it dies: where a later
-/// layer is flat, where weights are zero, or where it cancels.
-struct SlopeWalk<'a> {
-    network: &'a Network,
-    path: &'a Path,
-    /// Piece of every unit of every layer before the next boundary.
-    pattern: Vec<Vec<usize>>,
-    /// The edge of the path that `slopes` are of.
-    edge: usize,
-    /// Derivative of every pre-activation of every layer along that edge, with that pattern.
-    slopes: Vec<Vec<f64>>,
-}
-
-impl<'a> SlopeWalk<'a> {
-    /// Starts with the pattern between the start of the path and its first boundary.
-    fn new(network: &'a Network, path: &'a Path, first_boundary: f64) -> Self {
-        let mut walk = Self { network, path, pattern: Vec::new(), edge: 0, slopes: Vec::new() };
-        let mut h = path.vertex(0).to_vec();
-        if path.n_vertices() > 1 {
-            let middle = 0.5 * first_boundary;
-            walk.edge = path.positions().partition_point(|&p| p <= middle).clamp(1, path.n_vertices() - 1) - 1;
-            path.point_on_edge(walk.edge, middle, &mut h);
-        }
-        for (shape, weights) in network.architecture().layers().iter().zip(network.affine()) {
-            let pieces = shape.activation.pieces();
-            let z = weights.apply(&h);
-            walk.pattern.push(z.iter().map(|&z| pieces.lower_piece(z)).collect());
-            h = z.iter().map(|&z| pieces.value(z)).collect();
-        }
-        if path.n_vertices() > 1 {
-            walk.turn(walk.edge);
-        }
-        walk
-    }
-
-    /// Takes the derivatives along an edge.
-    fn turn(&mut self, edge: usize) {
-        let mut h = self.path.direction(edge);
-        self.edge = edge;
-        self.slopes.clear();
-        let layers = self.network.architecture().layers();
-        for ((shape, weights), pattern) in layers.iter().zip(self.network.affine()).zip(&self.pattern) {
-            let z = weights.linear(&h);
-            h = z.iter().zip(pattern).map(|(z, &piece)| z * shape.activation.pieces().slopes[piece]).collect();
-            self.slopes.push(z);
-        }
-    }
-
-    /// Passes a boundary; says whether it is a knot.
-    fn step(&mut self, position: f64, crossings: &[Crossing]) -> bool {
-        let last_edge = self.path.n_vertices() - 2;
-        let after = (self.path.positions().partition_point(|&p| p <= position).max(1) - 1).min(last_edge);
-        let before = (self.path.positions().partition_point(|&p| p < position).max(1) - 1).min(last_edge);
-        if before != self.edge {
-            self.turn(before);
-        }
-        let mut change = vec![0.0; self.path.dim()];
-        if after != before {
-            let directions = self.path.direction(after).into_iter().zip(self.path.direction(before));
-            change = directions.map(|(after, before)| after - before).collect();
-        }
-        let layers = self.network.architecture().layers();
-        for (layer, (shape, weights)) in layers.iter().zip(self.network.affine()).enumerate() {
-            let piece_slopes = &shape.activation.pieces().slopes;
-            change = weights.linear(&change);
-            let (slopes, pattern) = (&mut self.slopes[layer], &mut self.pattern[layer]);
-            let mut passed: Vec<(usize, f64)> = Vec::new();
-            for crossing in crossings.iter().filter(|c| c.layer == layer) {
-                // By steps, since a unit may pass several breakpoints at one rounded position.
-                let piece = &mut pattern[crossing.unit];
-                let old = piece_slopes[*piece];
-                *piece =
-                    if crossing.rising { (*piece + 1).min(piece_slopes.len() - 1) } else { piece.saturating_sub(1) };
-                passed.push((crossing.unit, (piece_slopes[*piece] - old) * slopes[crossing.unit]));
-            }
-            for ((change, slope), &piece) in change.iter_mut().zip(slopes).zip(&*pattern) {
-                *slope += *change;
-                *change *= piece_slopes[piece];
-            }
-            passed.into_iter().for_each(|(unit, bend)| change[unit] += bend);
-        }
-        self.edge = after;
-        self.network.affine()[layers.len()].linear(&change).iter().any(|&c| c != 0.0)
-    }
 }

@@ -6,7 +6,7 @@
 mod common;
 
 use linregions::engine::Method;
-use linregions::network::{Activation, AffineWeights, Architecture, Network};
+use linregions::network::{Activation, ActivationKind, AffineWeights, Architecture, Network};
 use linregions::path::Path;
 use linregions::random::Stream;
 use linregions::trace::Trace;
@@ -36,12 +36,99 @@ impl Counts {
     }
 }
 
+/// An activation in exact arithmetic, by the definitions.
+enum ExactActivation {
+    Scalar {
+        breakpoints: Vec<Q>,
+        slopes: Vec<Q>,
+        intercepts: Vec<Q>,
+    },
+    /// The largest of so many.
+    Maxout(usize),
+    /// So many in descending order.
+    GroupSort(usize),
+}
+
+impl ExactActivation {
+    fn new(activation: &Activation) -> Self {
+        let all = |values: &[f64]| values.iter().map(|&v| rational(v)).collect();
+        match activation.kind() {
+            ActivationKind::Scalar(pieces) => Self::Scalar {
+                breakpoints: all(&pieces.breakpoints),
+                slopes: all(&pieces.slopes),
+                intercepts: all(&pieces.intercepts),
+            },
+            ActivationKind::Maxout { rank } => Self::Maxout(*rank),
+            ActivationKind::GroupSort { size } => Self::GroupSort(*size),
+            other => panic!("{other:?} is not known here"),
+        }
+    }
+
+    fn apply(&self, z: &[Q]) -> Vec<Q> {
+        match self {
+            Self::Scalar { breakpoints, slopes, intercepts } => {
+                let piece = |z: &Q| breakpoints.iter().filter(|tau| *tau < z).count();
+                z.iter().map(|z| &slopes[piece(z)] * z + &intercepts[piece(z)]).collect()
+            }
+            Self::Maxout(rank) => z.chunks_exact(*rank).map(|unit| unit.iter().max().expect("rows").clone()).collect(),
+            Self::GroupSort(size) => {
+                let mut h = z.to_vec();
+                h.chunks_exact_mut(*size).for_each(|group| group.sort_by(|a, b| b.cmp(a)));
+                h
+            }
+        }
+    }
+
+    /// Numbers that tell the pieces of a layer's units: scalar units by the pieces below, maxout units by the first of the largest rows,
+    /// groups by whether the second row of each pair is above the first.
+    fn pattern(&self, z: &[Q]) -> Vec<usize> {
+        match self {
+            Self::Scalar { breakpoints, .. } => {
+                z.iter().map(|z| breakpoints.iter().filter(|tau| *tau < z).count()).collect()
+            }
+            Self::Maxout(rank) => {
+                let first = |unit: &[Q]| unit.iter().position(|z| Some(z) == unit.iter().max()).expect("a largest row");
+                z.chunks_exact(*rank).map(first).collect()
+            }
+            Self::GroupSort(size) => {
+                let above = |group: &[Q]| -> Vec<usize> {
+                    let pairs = (0..*size).flat_map(|i| (i + 1..*size).map(move |j| (i, j)));
+                    pairs.map(|(i, j)| usize::from(group[j] > group[i])).collect()
+                };
+                z.chunks_exact(*size).flat_map(above).collect()
+            }
+        }
+    }
+
+    /// Crossings between two patterns: breakpoints between the pieces, units with another largest row, pairs in another order.
+    fn crossings(&self, before: &[usize], after: &[usize]) -> u64 {
+        let distance = |(a, b): (&usize, &usize)| match self {
+            Self::Maxout(_) => u64::from(a != b),
+            _ => a.abs_diff(*b) as u64,
+        };
+        before.iter().zip(after).map(distance).sum()
+    }
+
+    /// Functions of the pre-activations at whose zeros pieces change: distances from breakpoints, or differences in a group.
+    /// With them the rows of the whole unit.
+    fn switches<'a>(&self, z: &'a [Q]) -> Vec<(Q, &'a [Q])> {
+        match self {
+            Self::Scalar { breakpoints, .. } => {
+                z.iter().flat_map(|z| breakpoints.iter().map(move |tau| (z - tau, std::slice::from_ref(z)))).collect()
+            }
+            Self::Maxout(size) | Self::GroupSort(size) => {
+                let pairs = (0..*size).flat_map(|i| (i + 1..*size).map(move |j| (i, j)));
+                let of_group = |group: &'a [Q]| pairs.clone().map(move |(i, j)| (&group[j] - &group[i], group));
+                z.chunks_exact(*size).flat_map(of_group).collect()
+            }
+        }
+    }
+}
+
 struct ExactNetwork {
     /// Per layer the rows of weights, out x in, and the biases; the read-out last.
     layers: Vec<(Vec<Vec<Q>>, Vec<Q>)>,
-    breakpoints: Vec<Q>,
-    slopes: Vec<Q>,
-    intercepts: Vec<Q>,
+    activation: ExactActivation,
     /// The path's vertices, as fractions of its length.
     vertices: Vec<Q>,
     start: Vec<Q>,
@@ -56,21 +143,13 @@ impl ExactNetwork {
             let row = |u: usize| a.weight.iter().skip(u).step_by(units).map(|&w| rational(w)).collect();
             ((0..units).map(row).collect(), all(&a.bias))
         };
-        let pieces = network.architecture().activation().pieces();
         Self {
             layers: network.affine().iter().map(layer).collect(),
-            breakpoints: all(&pieces.breakpoints),
-            slopes: all(&pieces.slopes),
-            intercepts: all(&pieces.intercepts),
+            activation: ExactActivation::new(network.architecture().activation()),
             vertices: path.positions().iter().map(|&p| rational(p) / rational(path.length())).collect(),
             start: all(path.vertex(0)),
             end: all(path.vertex(path.n_vertices() - 1)),
         }
-    }
-
-    /// Pieces below `z`.
-    fn piece(&self, z: &Q) -> usize {
-        self.breakpoints.iter().filter(|tau| *tau < z).count()
     }
 
     /// All pre-activations at fraction `t` of the path, layer by layer, and the outputs.
@@ -80,29 +159,37 @@ impl ExactNetwork {
         for (rows, bias) in &self.layers {
             let dot = |row: &Vec<Q>| row.iter().zip(&h).fold(rational(0.0), |sum, (w, h)| sum + w * h);
             let z: Vec<Q> = rows.iter().zip(bias).map(|(row, b)| dot(row) + b).collect();
-            h = z.iter().map(|z| &self.slopes[self.piece(z)] * z + &self.intercepts[self.piece(z)]).collect();
+            h = if values.len() + 1 < self.layers.len() { self.activation.apply(&z) } else { Vec::new() };
             values.push(z);
         }
         values
     }
 
-    /// Every t in [0, 1] where some pre-activation meets a breakpoint, with the ends; and the fractions of intervals between
-    /// earlier layers' points at which a layer's lie.
+    /// Every t in [0, 1] where pieces can change, with the ends; and the fractions of intervals between earlier layers' points
+    /// at which a layer's lie.
     fn meeting_points(&self) -> (Vec<Q>, Vec<Q>) {
+        let zero = rational(0.0);
         let mut points = self.vertices.clone();
         let mut fractions = Vec::new();
         for layer in 0..self.layers.len() - 1 {
             let values: Vec<Vec<Q>> = points.iter().map(|t| self.evaluate(t).swap_remove(layer)).collect();
             let mut new = Vec::new();
             for (ends, z) in points.windows(2).zip(values.windows(2)) {
-                for (a, b) in z[0].iter().zip(&z[1]) {
-                    for tau in &self.breakpoints {
-                        if (a < tau && tau < b) || (b < tau && tau < a) {
-                            let fraction = (tau - a) / (b - a);
-                            new.push(&ends[0] + (&ends[1] - &ends[0]) * &fraction);
-                            fractions.push(fraction);
-                        }
+                let ends_of_switches = self.activation.switches(&z[0]).into_iter().zip(self.activation.switches(&z[1]));
+                for ((a, rows_a), (b, rows_b)) in ends_of_switches {
+                    if !((a < zero && zero < b) || (b < zero && zero < a)) {
+                        continue;
                     }
+                    let fraction = &a / (&a - &b);
+                    let rows = rows_a.iter().zip(rows_b).map(|(a, b)| a + &fraction * (b - a));
+                    let rows: Vec<Q> = rows.collect();
+                    // Two rows of a maxout unit that meet below the largest change nothing.
+                    let n_largest = rows.iter().filter(|z| Some(*z) == rows.iter().max()).count();
+                    if matches!(self.activation, ExactActivation::Maxout(_)) && n_largest == 1 {
+                        continue;
+                    }
+                    new.push(&ends[0] + (&ends[1] - &ends[0]) * &fraction);
+                    fractions.push(fraction);
                 }
             }
             points.extend(new);
@@ -112,20 +199,21 @@ impl ExactNetwork {
         (points, fractions)
     }
 
-    /// Number of times a unit is on a breakpoint and leaves it on the side it came from.
+    /// Number of times a unit is on a breakpoint, or two rows are equal, and it leaves on the side it came from.
     fn touches(&self) -> usize {
+        let zero = rational(0.0);
         let (points, _) = self.meeting_points();
         let values: Vec<Vec<Vec<Q>>> = points.iter().map(|t| self.evaluate(t)).collect();
-        let touches = |z: &[Vec<Vec<Q>>], layer: usize, unit: usize| {
-            let [before, at, after] = [0, 1, 2].map(|v| &z[v][layer][unit]);
-            self.breakpoints.iter().filter(|tau| at == *tau && before != at && (before < at) == (after < at)).count()
+        let touches = |z: &[Vec<Vec<Q>>], layer: usize| {
+            let values = |v: usize| self.activation.switches(&z[v][layer]).into_iter().map(|(value, _)| value);
+            let triples = values(0).zip(values(1)).zip(values(2));
+            let is_touch = |(before, at): &(Q, Q), after: &Q| {
+                *at == zero && *before != zero && (*before < zero) == (*after < zero)
+            };
+            triples.filter(|(ends, after)| is_touch(ends, after)).count()
         };
-        let units = |layer: usize| 0..self.layers[layer].1.len();
         let layers = 0..self.layers.len() - 1;
-        let of_triple = |z: &[Vec<Vec<Q>>]| -> usize {
-            layers.clone().flat_map(|l| units(l).map(move |u| (l, u))).map(|(l, u)| touches(z, l, u)).sum()
-        };
-        values.windows(3).map(of_triple).sum()
+        values.windows(3).map(|z| layers.clone().map(|layer| touches(z, layer)).sum::<usize>()).sum()
     }
 
     fn count(&self) -> Counts {
@@ -134,8 +222,7 @@ impl ExactNetwork {
         let depth = self.layers.len() - 1;
         let intervals = points.windows(2).map(|ends| {
             let middle = self.evaluate(&((&ends[0] + &ends[1]) / &two));
-            let pattern: Vec<Vec<usize>> =
-                middle[..depth].iter().map(|z| z.iter().map(|z| self.piece(z)).collect()).collect();
+            let pattern: Vec<Vec<usize>> = middle[..depth].iter().map(|z| self.activation.pattern(z)).collect();
             let (low, high) = (self.evaluate(&ends[0]), self.evaluate(&ends[1]));
             let slope: Vec<Q> =
                 low[depth].iter().zip(&high[depth]).map(|(a, b)| (b - a) / (&ends[1] - &ends[0])).collect();
@@ -146,7 +233,7 @@ impl ExactNetwork {
         for pair in intervals.windows(2) {
             let ((before, slope_before), (after, slope_after)) = (&pair[0], &pair[1]);
             for (layer, (a, b)) in before.iter().zip(after).enumerate() {
-                counts.crossings[layer] += a.iter().zip(b).map(|(a, b)| a.abs_diff(*b) as u64).sum::<u64>();
+                counts.crossings[layer] += self.activation.crossings(a, b);
             }
             counts.boundaries += u64::from(before != after);
             counts.knots += u64::from(before != after && slope_before != slope_after);
@@ -157,11 +244,27 @@ impl ExactNetwork {
 
 #[test]
 fn random_networks_have_their_exact_counts() {
+    let any_width = ["1-5x3", "2-7-3-4", "3-1-6", "2-4x4"];
+    let (even, triple) = (["1-6x3", "2-8-2-4", "3-2-6", "2-4x4"], ["1-6x3", "2-9-3-6", "3-3-6", "2-3x4"]);
     let mut boundaries = 0;
-    for (seed, activation) in
-        ["relu", "leaky-relu:0.25", "abs", "hard-tanh", "relu6", "soft-threshold:0.5", "identity"].iter().enumerate()
+    for (seed, (activation, shapes)) in [
+        ("relu", any_width),
+        ("leaky-relu:0.25", any_width),
+        ("abs", any_width),
+        ("hard-tanh", any_width),
+        ("relu6", any_width),
+        ("soft-threshold:0.5", any_width),
+        ("identity", any_width),
+        ("maxout:2", any_width),
+        ("maxout:3", any_width),
+        ("maxout:5", any_width),
+        ("max-min", even),
+        ("group-sort:3", triple),
+    ]
+    .into_iter()
+    .enumerate()
     {
-        for shape in ["1-5x3", "2-7-3-4", "3-1-6", "2-4x4"] {
+        for shape in shapes {
             let ensemble = common::ensemble(&[
                 ("arch", shape),
                 ("activation", activation),
@@ -187,7 +290,7 @@ fn random_networks_have_their_exact_counts() {
                 let place = format!("{shape} {activation} draw {draw}");
                 let reference = Trace::reference(&network, &path).expect("finite");
                 assert_eq!(Counts::of_trace(&reference, depth), exact, "reference, {place}");
-                for (name, engine) in common::engines() {
+                for (name, engine) in common::engines_for(&network) {
                     let traced = engine.trace(&network, &[&path], &common::GO_ON).expect("finite");
                     assert_eq!(Counts::of_trace(&traced[0], depth), exact, "{name}, {place}");
                 }
@@ -199,26 +302,26 @@ fn random_networks_have_their_exact_counts() {
 
 /// Networks whose weights are small whole numbers meet their breakpoints in all the ways there are: many units at once, exactly at
 /// vertices, touching, along whole intervals, dead. Those whose meeting points are binary fractions have no rounding in f32.
-#[test]
-fn small_whole_numbers_hit_every_hard_case() {
-    let (mut cases, mut coincident, mut touched, mut hidden) = (0, 0, 0, 0);
-    for case in 0..4000 {
-        let stream = Stream::new(2024, case, 0);
+fn check_small_whole_numbers(seed: u64, cases: u64, activations: &[&str]) {
+    let (mut checked, mut coincident, mut touched, mut hidden) = (0, 0, 0, 0);
+    for case in 0..cases {
+        let stream = Stream::new(seed, case, 0);
         let mut at = 0;
         let mut pick = |n: usize| {
             at += 1;
             stream.word(at) as usize % n
         };
-        let activation = ["relu", "abs", "hard-tanh", "soft-threshold:1", "leaky-relu:0.5"][pick(5)];
-        let widths: Vec<usize> = (0..=pick(3)).map(|_| 1 + pick(3)).collect();
-        let sizes = [&[1], widths.as_slice(), &[1 + pick(2)]].concat();
-        let affine = sizes.windows(2).map(|pair| AffineWeights {
-            weight: (0..pair[0] * pair[1]).map(|_| [-2.0, -1.0, -1.0, 0.0, 1.0, 1.0, 2.0][pick(7)]).collect(),
-            bias: (0..pair[1]).map(|_| [-1.0, -0.5, 0.0, 0.0, 0.5, 1.0][pick(6)]).collect(),
+        let activation: Activation = activations[pick(activations.len())].parse().expect("known");
+        let group = if let ActivationKind::GroupSort { size } = activation.kind() { *size } else { 1 };
+        let most = if group == 1 { 3 } else { 2 };
+        let widths: Vec<usize> = (0..=pick(3)).map(|_| group * (1 + pick(most))).collect();
+        let outputs = 1 + pick(2);
+        let architecture = Architecture::dense(1, &widths, activation, outputs).expect("valid");
+        let affine = architecture.affine_maps().map(|map| AffineWeights {
+            weight: (0..map.n_weights()).map(|_| [-2.0, -1.0, -1.0, 0.0, 1.0, 1.0, 2.0][pick(7)]).collect(),
+            bias: (0..map.units()).map(|_| [-1.0, -0.5, 0.0, 0.0, 0.5, 1.0][pick(6)]).collect(),
         });
         let affine = affine.collect();
-        let activation: Activation = activation.parse().expect("known");
-        let architecture = Architecture::dense(1, &widths, activation, sizes[sizes.len() - 1]).expect("valid");
         let network = Network::new(architecture, affine).expect("matching shapes");
         let path = common::line(&[-2.0, 2.0]);
         let checker = ExactNetwork::new(&network, &path);
@@ -227,7 +330,7 @@ fn small_whole_numbers_hit_every_hard_case() {
         if !points.iter().chain(&fractions).all(binary) {
             continue;
         }
-        cases += 1;
+        checked += 1;
         let crossings: u64 = exact.crossings.iter().sum();
         coincident += u64::from(crossings > exact.boundaries);
         touched += u64::from(checker.touches() > 0);
@@ -235,7 +338,7 @@ fn small_whole_numbers_hit_every_hard_case() {
         let depth = network.architecture().depth();
         let reference = Trace::reference(&network, &path).expect("finite");
         assert_eq!(Counts::of_trace(&reference, depth), exact, "reference, case {case}: {network:?}");
-        for (name, engine) in common::engines() {
+        for (name, engine) in common::engines_for(&network) {
             let traced = engine.trace(&network, &[&path], &common::GO_ON).expect("finite");
             assert_eq!(Counts::of_trace(&traced[0], depth), exact, "{name}, case {case}");
             let counted = &engine.count_given(&network, &[&path], Method::Exact).expect("finite")[0];
@@ -255,9 +358,20 @@ fn small_whole_numbers_hit_every_hard_case() {
         }
     }
     assert!(
-        cases > 1000 && coincident > 200 && touched > 200 && hidden > 200,
-        "{cases} {coincident} {touched} {hidden}"
+        checked > 1000 && coincident > 200 && touched > 200 && hidden > 200,
+        "{checked} {coincident} {touched} {hidden}"
     );
+}
+
+#[test]
+fn small_whole_numbers_hit_every_hard_case() {
+    check_small_whole_numbers(2024, 4000, &["relu", "abs", "hard-tanh", "soft-threshold:1", "leaky-relu:0.5"]);
+}
+
+/// Equal rows, several that meet at one point on the largest and below it, ties along whole intervals.
+#[test]
+fn small_whole_numbers_hit_every_hard_case_of_groups() {
+    check_small_whole_numbers(2025, 5000, &["maxout:2", "maxout:3", "maxout:4", "max-min", "group-sort:3"]);
 }
 
 /// The checker itself can fail: one weight moved is one count changed.

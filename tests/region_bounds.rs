@@ -253,7 +253,7 @@ fn counted_networks_never_exceed_their_bounds() {
         let ensemble = common::ensemble(&flags);
         let layers = ensemble.network.architecture().layers();
         let widths: Vec<usize> = layers.iter().map(|l| l.affine.units()).collect();
-        let kappa = layers[0].activation.kappa();
+        let kappa = layers[0].activation.pieces().slopes.len();
         let scalar: Vec<Layer> = widths.iter().map(|&units| Layer::Scalar { units, kappa }).collect();
         let mut uppers =
             vec![layer_polynomial_upper(1, &scalar), goujon_2024_upper(1, &scalar), trivial_upper(&widths, kappa)];

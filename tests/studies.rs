@@ -84,7 +84,7 @@ fn every_plan_runs() {
             && std::fs::read_to_string(file).expect("text").contains("linregions sweep")
     };
     let plans: Vec<PathBuf> = files.filter(is_plan).collect();
-    assert_eq!(plans.len(), 7);
+    assert_eq!(plans.len(), 8);
     for plan in plans {
         let rows = sweep(&plan.display().to_string());
         let precise = |row: &Row| number(row, "std_error") <= 0.0101 * number(row, "mean_density");

@@ -12,7 +12,7 @@ use crate::theory::regions::piecewise::Layer;
 #[derive(Debug, Args)]
 #[command(
     after_help = "--arch also takes convolutions without padding: 1x28x28-c8k5-c16k3s2 (channels x height x width, then filters, kernel, stride), \
-                  or 1x16-c4k3 for one dimension. --activation also takes maxout:K, group-sort:G and max-min. The other flags of an \
+                  or 1x16-c4k3 for one dimension. The other flags of an \
                   ensemble matter with --density only.\n\nExamples:\n  linregions bounds --arch 784-100x10\n  linregions bounds --arch 1x3x3-c2k2 --format json\n  \
                   linregions bounds --arch 2-64x3 --density --bias normal:0.5"
 )]
@@ -81,10 +81,10 @@ pub(super) fn run(args: &BoundsArgs) -> Result<()> {
     let shape = Shape::parse(&args.ensemble.arch, &args.ensemble.activation)?;
     let mut entries = region_bounds(&shape);
     if args.density {
-        if !shape.has_scalar_units() {
+        if let Shape::Convolutional(_) = shape {
             return Err(Error::usage(format!(
-                "--density: ensembles of {} {} cannot be drawn yet, leave it out",
-                args.ensemble.arch, args.ensemble.activation
+                "--density: ensembles of {} cannot be drawn yet, leave it out",
+                args.ensemble.arch
             )));
         }
         entries.extend(density_bounds(&Plan::from_flags(&args.ensemble)?.ensemble)?);

@@ -34,7 +34,7 @@ pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
     let (plans, left_out) = plans(&args.ensemble)?;
     let mut planned = Vec::new();
     for plan in plans {
-        let engine = args.engine.build_for(plan.estimator, args.quiet)?;
+        let engine = args.engine.build_for(&plan, args.quiet)?;
         plan.check_memory(engine.as_ref())?;
         planned.push((plan, engine));
     }

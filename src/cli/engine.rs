@@ -7,6 +7,8 @@ use crate::engine::cpu::CpuEngine;
 use crate::engine::gpu::{AdapterChoice, GpuEngine, adapters, automatic};
 use crate::engine::{Engine, Estimator, Precision};
 use crate::error::{Error, Result};
+use crate::experiment::Plan;
+use crate::network::Architecture;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct EngineFlags {
@@ -44,36 +46,44 @@ enum PrecisionChoice {
 }
 
 impl EngineFlags {
-    /// The engine, in f32 unless another precision is asked for.
+    /// The engine for networks of these shapes, in f32 unless another precision is asked for. `auto` takes the processor for what GPUs
+    /// cannot do.
     ///
     /// # Errors
-    /// Flags that contradict each other, no GPU where one is asked for.
-    pub(super) fn build(&self, quiet: bool) -> Result<Box<dyn Engine>> {
+    /// Flags that contradict each other, no GPU where one is asked for, shapes that the GPU asked for cannot do.
+    pub(super) fn build<'a>(
+        &self,
+        shapes: impl IntoIterator<Item = &'a Architecture>,
+        quiet: bool,
+    ) -> Result<Box<dyn Engine>> {
+        let suit_gpu = shapes.into_iter().try_for_each(|shape| shape.check_scalar("--engine gpu"));
         match self.asks_for_gpu()? {
-            true => self.gpu(),
-            false if self.engine == EngineChoice::Auto && !self.asks_for_f64() => self.automatic(quiet),
+            true => suit_gpu.and_then(|()| self.gpu()),
+            false if self.engine == EngineChoice::Auto && !self.asks_for_f64() && suit_gpu.is_ok() => {
+                self.automatic(quiet)
+            }
             false => self.cpu(),
         }
     }
 
-    /// The engine for an estimator: `auto` takes the processor for expected crossings, which are done before a GPU has started.
+    /// The engine for a plan: `auto` takes the processor for expected crossings, which are done before a GPU has started.
     ///
     /// # Errors
     /// Those of [`EngineFlags::build`].
-    pub(super) fn build_for(&self, estimator: Estimator, quiet: bool) -> Result<Box<dyn Engine>> {
-        match estimator {
+    pub(super) fn build_for(&self, plan: &Plan, quiet: bool) -> Result<Box<dyn Engine>> {
+        match plan.estimator {
             Estimator::Rice { .. } if self.engine == EngineChoice::Auto && !self.asks_for_gpu()? => self.cpu(),
-            _ => self.build(quiet),
+            _ => self.build([plan.ensemble.network.architecture()], quiet),
         }
     }
 
-    /// The engine for tracing; `None` for the f64 reference, which is what traces by default.
+    /// The engine for tracing networks of a shape; `None` for the f64 reference, which is what traces by default.
     ///
     /// # Errors
     /// Those of [`EngineFlags::build`].
-    pub(super) fn build_for_trace(&self, quiet: bool) -> Result<Option<Box<dyn Engine>>> {
+    pub(super) fn build_for_trace(&self, shape: &Architecture, quiet: bool) -> Result<Option<Box<dyn Engine>>> {
         if self.asks_for_gpu()? || self.precision == Some(PrecisionChoice::F32) {
-            return self.build(quiet).map(Some);
+            return self.build([shape], quiet).map(Some);
         }
         // Its flags are checked all the same.
         self.cpu().map(|_| None)

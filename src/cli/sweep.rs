@@ -48,7 +48,8 @@ pub(super) struct SweepArgs {
 
 pub(super) fn run(args: &SweepArgs, stop: &AtomicBool) -> Result<()> {
     let plan = SweepPlan::read(&args.plan)?;
-    let engine = args.engine.build(args.quiet)?;
+    let shapes = plan.members.iter().map(|member| member.plan.ensemble.network.architecture());
+    let engine = args.engine.build(shapes, args.quiet)?;
     for (ix, member) in plan.members.iter().enumerate() {
         let checked = member.plan.check_memory(engine.as_ref());
         checked.map_err(|e| e.at(format!("{}: ensemble {}", args.plan.display(), ix + 1)))?;

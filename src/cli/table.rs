@@ -126,10 +126,11 @@ fn verdict(out: &mut dyn Write, plan: &Plan, estimate: &Estimate) -> Result<()> 
             )?;
         }
     }
-    writeln!(
-        out,
-        "sum over layers of width x (kappa - 1) x scale, the largest crossing rate of one breakpoint of one unit:"
-    )?;
+    let (width, parts, what) = match plan.ensemble.network.architecture().grouped() {
+        None => ("width", "(kappa - 1)", "breakpoint of one unit"),
+        Some(_) => ("groups", "pairs", "pair of pre-activations of one group"),
+    };
+    writeln!(out, "sum over layers of {width} x {parts} x scale, the largest crossing rate of one {what}:")?;
     let same = |a: &LayerBound, b: &LayerBound| {
         (a.units, a.breakpoints) == (b.units, b.breakpoints) && (a.scale - b.scale).abs() <= 1e-9 * b.scale
     };
@@ -144,7 +145,7 @@ fn verdict(out: &mut dyn Write, plan: &Plan, estimate: &Estimate) -> Result<()> 
             let depth = run.len();
             writeln!(
                 out,
-                "  layers {first} to {last}: depth {depth} x width {units} x {breakpoints} x {} = {}",
+                "  layers {first} to {last}: depth {depth} x {width} {units} x {breakpoints} x {} = {}",
                 number(scale),
                 number(total)
             )?;

@@ -75,8 +75,8 @@ impl std::fmt::Display for Precision {
 pub struct PathCounts {
     /// Arc length of the path.
     pub length: f64,
-    /// Crossings of each hidden layer. Sampled: units that changed piece between neighbouring grid points (flips). Rice: expected
-    /// crossings.
+    /// Crossings of each hidden layer. Sampled: units that changed piece between neighbouring grid points (flips), of sorted
+    /// groups pairs that changed order. Rice: expected crossings.
     pub crossings: Vec<u64>,
     /// Points at which the pattern changes. Sampled: intervals between grid points in which it changed. Rice: the expected
     /// crossings of all layers, which are at different points with probability 1.

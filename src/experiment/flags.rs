@@ -25,7 +25,7 @@ impl FromStr for Choice {
 /// The flags that describe an ensemble; [`Plan`](super::Plan) is their checked form.
 #[derive(Clone, Debug, clap::Args)]
 pub struct EnsembleFlags {
-    /// Inputs and hidden layers: 2-64x3 (2 inputs, three layers of 64 units) or 784-512-256-128
+    /// Inputs and hidden layers: 2-64x3 (2 inputs, three layers of 64 units) or 784-512-256-128; a maxout unit is one
     #[arg(long, default_value = "2-64x3")]
     pub arch: String,
 
@@ -33,13 +33,14 @@ pub struct EnsembleFlags {
     #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     pub outputs: usize,
 
-    /// relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity or spline:FILE (TOML with breakpoints,
-    /// slopes and anchor)
+    /// relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity, spline:FILE (TOML with breakpoints,
+    /// slopes and anchor), maxout:RANK (each unit the largest of RANK pre-activations), group-sort:SIZE (each group sorted, SIZE
+    /// divides the width) or max-min (group-sort:2)
     #[arg(long, default_value = "relu")]
     pub activation: String,
 
     /// Law of the weights: he-normal, he-uniform, glorot-normal, glorot-uniform, lecun-normal, torch, normal:STD, uniform:STD,
-    /// laplace:STD, student-t:DF:STD or orthogonal
+    /// laplace:STD, student-t:DF:STD or orthogonal; whatever the activation, fans are those of the weight matrix
     #[arg(long, default_value = "he-normal")]
     pub weights: String,
 

@@ -7,7 +7,7 @@ use crate::engine::{Engine, Estimator, Method, Precision};
 use crate::ensemble::Ensemble;
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::network::{Activation, Architecture, RandomNetwork};
+use crate::network::{Activation, ActivationKind, Architecture, RandomNetwork};
 use crate::path::{PathLaw, RandomPath, StartLaw};
 use crate::random::Stream;
 use crate::rice;
@@ -127,10 +127,13 @@ impl Plan {
             Estimator::Count(method) => format!("{method:?}"),
             rice @ Estimator::Rice { .. } => format!("{rice:?}"),
         };
+        let activation = match architecture.activation().kind() {
+            ActivationKind::Scalar(pieces) => format!("{pieces:?}"),
+            grouped => format!("{grouped:?}"),
+        };
         hash.update(format!(
-            "{architecture}|{}|{:?}|{}|{}|{estimator}|{}|{}|",
+            "{architecture}|{}|{activation}|{}|{}|{estimator}|{}|{}|",
             architecture.outputs(),
-            architecture.activation().pieces(),
             network.weights(),
             network.bias(),
             self.ensemble.paths_per_network,

@@ -52,8 +52,8 @@ pub struct SummaryRow {
     pub start: Option<String>,
     /// Points per path of the Rice estimator.
     pub points_per_path: Option<usize>,
-    /// Pieces of the activation, its complexity kappa.
-    pub pieces: usize,
+    /// Pieces of the activation, its complexity kappa, up to what 64 bits hold.
+    pub pieces: Option<u64>,
 }
 
 impl SummaryRow {

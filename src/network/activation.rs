@@ -1,4 +1,4 @@
-//! Continuous piecewise-linear (CPWL) activations of one pre-activation, as data: breakpoints and slopes.
+//! Continuous piecewise-linear (CPWL) activations: of one pre-activation, as data, or of a group of them.
 
 use std::fmt;
 use std::path::Path;
@@ -9,15 +9,38 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::files::read_text;
 
-const NAMES: &str = "relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity or spline:FILE";
+const NAMES: &str = "relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity, spline:FILE, maxout:RANK, \
+                     group-sort:SIZE or max-min";
 
-/// A CPWL function of one pre-activation: pieces of constant slope that meet at breakpoints.
-///
-/// Piece k lies between breakpoints k - 1 and k; a value exactly on a breakpoint counts to the lower piece.
+/// Ranks and group sizes beyond this make numbers that no machine holds.
+const MAX_GROUP: usize = 1000;
+
+/// A CPWL function of one pre-activation or of a group of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activation {
     name: String,
-    pieces: Pieces<f64>,
+    kind: ActivationKind,
+}
+
+/// What an activation does to the pre-activations of a layer.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ActivationKind {
+    /// A function of each: pieces of constant slope that meet at breakpoints. Piece k lies between breakpoints k - 1 and k; a value
+    /// exactly on a breakpoint counts to the lower piece.
+    Scalar(Pieces<f64>),
+    /// Maxout (Goodfellow et al. 2013): unit u is the largest of `rank` pre-activations, rows u rank to u rank + rank - 1. Its
+    /// piece is the row that is largest, the first of equal ones.
+    Maxout {
+        /// Pre-activations of a unit, at least 2.
+        rank: usize,
+    },
+    /// GroupSort (Anil, Lucas and Grosse 2019): each group of `size` consecutive pre-activations, in descending order. Its piece is that
+    /// order, in which equal ones are as they come.
+    GroupSort {
+        /// Pre-activations of a group, at least 2.
+        size: usize,
+    },
 }
 
 /// The pieces of a CPWL function in one floating-point type: on piece k it is `slopes[k] * z + intercepts[k]`.
@@ -74,7 +97,7 @@ impl Activation {
         for k in (0..home).rev() {
             intercepts[k] = intercepts[k + 1] + (slopes[k + 1] - slopes[k]) * breakpoints[k];
         }
-        Ok(Self { name: name.to_owned(), pieces: Pieces { breakpoints, slopes, intercepts } })
+        Ok(Self { name: name.to_owned(), kind: ActivationKind::Scalar(Pieces { breakpoints, slopes, intercepts }) })
     }
 
     /// `max(z, 0)`.
@@ -87,24 +110,96 @@ impl Activation {
         Self::spline("identity", Vec::new(), vec![1.0], [0.0; 2]).expect("valid")
     }
 
-    /// Number of pieces, the activation complexity kappa.
-    pub fn kappa(&self) -> usize {
-        self.pieces.slopes.len()
+    /// What it does.
+    pub fn kind(&self) -> &ActivationKind {
+        &self.kind
     }
 
-    /// The pieces as data.
+    /// The pieces as data; `None` for an activation of groups.
+    pub fn scalar(&self) -> Option<&Pieces<f64>> {
+        match &self.kind {
+            ActivationKind::Scalar(pieces) => Some(pieces),
+            ActivationKind::Maxout { .. } | ActivationKind::GroupSort { .. } => None,
+        }
+    }
+
+    /// The pieces of an activation that is known to be of one pre-activation.
+    ///
+    /// # Panics
+    /// For an activation of groups.
     pub fn pieces(&self) -> &Pieces<f64> {
-        &self.pieces
+        self.scalar().expect("an activation of one pre-activation")
     }
 
-    /// The smallest magnitude of a breakpoint; 0 where there is none.
+    /// Number of pieces of a unit or group, the activation complexity kappa; `None` beyond 64 bits, for sorted groups of more than 20.
+    pub fn kappa(&self) -> Option<u64> {
+        match &self.kind {
+            ActivationKind::Scalar(pieces) => Some(pieces.slopes.len() as u64),
+            ActivationKind::Maxout { rank } => Some(*rank as u64),
+            ActivationKind::GroupSort { size } => (1..=*size as u64).try_fold(1u64, u64::checked_mul),
+        }
+    }
+
+    /// Consecutive pre-activations that make a unit or group.
+    pub fn group_size(&self) -> usize {
+        match self.kind {
+            ActivationKind::Scalar(_) => 1,
+            ActivationKind::Maxout { rank } => rank,
+            ActivationKind::GroupSort { size } => size,
+        }
+    }
+
+    /// Number of functions of the pre-activations of a unit or group where its piece can change: breakpoints, or pairs.
+    pub fn n_switches(&self) -> usize {
+        match &self.kind {
+            ActivationKind::Scalar(pieces) => pieces.breakpoints.len(),
+            ActivationKind::Maxout { rank: size } | ActivationKind::GroupSort { size } => size * (size - 1) / 2,
+        }
+    }
+
+    /// Outputs of a layer of so many pre-activations; `None` unless these are whole units and groups.
+    pub fn outputs(&self, pre_activations: usize) -> Option<usize> {
+        let groups = pre_activations / self.group_size();
+        pre_activations.is_multiple_of(self.group_size()).then_some(match self.kind {
+            ActivationKind::Maxout { .. } => groups,
+            ActivationKind::Scalar(_) | ActivationKind::GroupSort { .. } => pre_activations,
+        })
+    }
+
+    /// Pre-activations of a layer of so many outputs; `None` unless these are whole groups, and beyond what a number holds.
+    pub fn pre_activations(&self, outputs: usize) -> Option<usize> {
+        match self.kind {
+            ActivationKind::Scalar(_) => Some(outputs),
+            ActivationKind::Maxout { rank } => outputs.checked_mul(rank),
+            ActivationKind::GroupSort { size } => outputs.is_multiple_of(size).then_some(outputs),
+        }
+    }
+
+    /// The outputs of a layer with pre-activations `z`, whole units and groups.
+    pub fn apply(&self, z: &[f64]) -> Vec<f64> {
+        match &self.kind {
+            ActivationKind::Scalar(pieces) => z.iter().map(|&z| pieces.value(z)).collect(),
+            ActivationKind::Maxout { rank } => {
+                z.chunks_exact(*rank).map(|unit| unit.iter().copied().fold(f64::NEG_INFINITY, f64::max)).collect()
+            }
+            ActivationKind::GroupSort { size } => {
+                let mut h = z.to_vec();
+                h.chunks_exact_mut(*size).for_each(|group| group.sort_by(|a, b| b.total_cmp(a)));
+                h
+            }
+        }
+    }
+
+    /// The smallest magnitude of a breakpoint; 0 where there is none, and for groups, where differences cross 0.
     pub(crate) fn nearest_breakpoint(&self) -> f64 {
-        self.pieces.breakpoints.iter().map(|tau| tau.abs()).reduce(f64::min).unwrap_or(0.0)
+        let breakpoints = self.scalar().map_or(&[][..], |pieces| &pieces.breakpoints);
+        breakpoints.iter().map(|tau| tau.abs()).reduce(f64::min).unwrap_or(0.0)
     }
 
-    /// The slopes (a-, a+) of a positively homogeneous activation, `a+ max(z, 0) - a- max(-z, 0)`; `None` for any other.
+    /// The slopes (a-, a+) of a positively homogeneous activation of one pre-activation, `a+ max(z, 0) - a- max(-z, 0)`; `None` for any
+    /// other.
     pub fn homogeneous_slopes(&self) -> Option<(f64, f64)> {
-        let Pieces { breakpoints, slopes, intercepts } = &self.pieces;
+        let Pieces { breakpoints, slopes, intercepts } = self.scalar()?;
         if intercepts.iter().any(|&c| c != 0.0) {
             return None;
         }
@@ -112,15 +207,6 @@ impl Activation {
             ([], [a]) => Some((*a, *a)),
             ([0.0], [minus, plus]) => Some((*minus, *plus)),
             _ => None,
-        }
-    }
-
-    /// A bound on the mean of sigma'^2 under a symmetric law: (a-^2 + a+^2) / 2, the mean itself, for homogeneous activations, else the largest
-    /// squared slope.
-    pub(crate) fn mean_square_slope(&self) -> f64 {
-        match self.homogeneous_slopes() {
-            Some((minus, plus)) => 0.5 * (minus * minus + plus * plus),
-            None => self.pieces.slopes.iter().fold(0.0, |c: f64, a| c.max(a * a)),
         }
     }
 
@@ -180,7 +266,15 @@ impl FromStr for Activation {
                 given.parse().map_err(|_| Error::usage(format!("'{given}' in '{text}' is not a number")))?;
             Ok(value)
         };
-        if parameter.is_some() && matches!(kind, "relu" | "abs" | "hard-tanh" | "relu6" | "identity") {
+        let size = || match parameter.and_then(|p| p.parse::<usize>().ok()) {
+            Some(size) if (2..=MAX_GROUP).contains(&size) => Ok(size),
+            _ => {
+                let example = format!("for example {kind}:4");
+                Err(Error::usage(format!("'{text}': give a whole number from 2 to {MAX_GROUP}, {example}")))
+            }
+        };
+        let grouped = |kind| Ok(Self { name: text.to_owned(), kind });
+        if parameter.is_some() && matches!(kind, "relu" | "abs" | "hard-tanh" | "relu6" | "identity" | "max-min") {
             return Err(Error::usage(format!("{kind} takes no parameter, but '{text}' was given")));
         }
         let spline = |breakpoints: &[f64], slopes: &[f64]| {
@@ -204,9 +298,22 @@ impl FromStr for Activation {
                 Some(file) if !file.is_empty() => Self::read_spline(Path::new(file)),
                 _ => Err(Error::usage("spline needs a file: spline:FILE")),
             },
+            "maxout" => grouped(ActivationKind::Maxout { rank: size()? }),
+            "group-sort" => grouped(ActivationKind::GroupSort { size: size()? }),
+            "max-min" => grouped(ActivationKind::GroupSort { size: 2 }),
             _ => Err(Error::usage(format!("unknown activation '{text}': use {NAMES}"))),
         }
     }
+}
+
+/// The pairs (i, j), i < j, of a group of so many, in lexicographic order: what a crossing's `breakpoint` counts.
+pub fn pairs(size: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..size).flat_map(move |i| (i + 1..size).map(move |j| (i, j)))
+}
+
+/// The place of the pair (i, j), i < j, in [`pairs`].
+pub(crate) fn pair_index(size: usize, i: usize, j: usize) -> usize {
+    i * (2 * size - i - 1) / 2 + j - i - 1
 }
 
 impl fmt::Display for Activation {
@@ -260,5 +367,53 @@ mod tests {
         assert_eq!(slopes("hard-tanh"), None);
         let lifted = Activation::spline("lifted", vec![0.0], vec![0.0, 1.0], [0.0, 1.0]).unwrap();
         assert_eq!(lifted.homogeneous_slopes(), None);
+    }
+
+    #[test]
+    fn groups_have_their_textbook_values() {
+        let apply = |name: &str, z: &[f64]| name.parse::<Activation>().unwrap().apply(z);
+        let z = [1.0, -2.0, 3.0, 3.0, 0.5, -1.0];
+        assert_eq!(apply("maxout:2", &z), [1.0, 3.0, 0.5]);
+        assert_eq!(apply("maxout:3", &z), [3.0, 3.0]);
+        assert_eq!(apply("group-sort:3", &z), [3.0, 1.0, -2.0, 3.0, 0.5, -1.0]);
+        assert_eq!(apply("max-min", &z), [1.0, -2.0, 3.0, 3.0, 0.5, -1.0]);
+        assert_eq!(apply("max-min", &z), apply("group-sort:2", &z));
+    }
+
+    #[test]
+    fn complexity_and_sizes_of_groups() {
+        for (name, kappa, switches, outputs_of_12) in [
+            ("relu", Some(2), 1, Some(12)),
+            ("maxout:3", Some(3), 3, Some(4)),
+            ("maxout:5", Some(5), 10, None),
+            ("group-sort:4", Some(24), 6, Some(12)),
+            ("group-sort:21", None, 210, None),
+            ("max-min", Some(2), 1, Some(12)),
+        ] {
+            let activation: Activation = name.parse().unwrap();
+            assert_eq!(activation.kappa(), kappa, "{name}");
+            assert_eq!(activation.n_switches(), switches, "{name}");
+            assert_eq!(activation.outputs(12), outputs_of_12, "{name}");
+            let back = outputs_of_12.and_then(|outputs| activation.pre_activations(outputs));
+            assert_eq!(back, outputs_of_12.map(|_| 12), "{name}");
+        }
+        for size in 2..7 {
+            assert!(pairs(size).enumerate().all(|(ix, (i, j))| pair_index(size, i, j) == ix), "{size}");
+        }
+    }
+
+    #[test]
+    fn bad_groups_are_refused() {
+        for (text, message) in [
+            ("maxout", "maxout:4"),
+            ("maxout:1", "from 2"),
+            ("maxout:2.5", "whole number"),
+            ("group-sort:1001", "to 1000"),
+            ("group-sort:", "group-sort:4"),
+            ("max-min:2", "takes no parameter"),
+        ] {
+            let error = text.parse::<Activation>().unwrap_err().to_string();
+            assert!(error.contains(message), "{text}: {error}");
+        }
     }
 }

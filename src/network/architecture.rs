@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::Activation;
+use super::{Activation, ActivationKind};
 use crate::error::{Error, Result};
 use crate::random::Stream;
 
@@ -15,7 +15,7 @@ pub enum Affine {
     Dense {
         /// Number of inputs.
         inputs: usize,
-        /// Number of units.
+        /// Number of pre-activations.
         units: usize,
     },
 }
@@ -27,7 +27,7 @@ impl Affine {
         inputs
     }
 
-    /// Number of units (pre-activations).
+    /// Number of pre-activations, each a unit of the map; an activation may join several of them, see [`Layer`].
     pub fn units(&self) -> usize {
         let Self::Dense { units, .. } = *self;
         units
@@ -48,9 +48,23 @@ pub struct Layer {
     pub activation: Arc<Activation>,
 }
 
+impl Layer {
+    /// Number of outputs, the inputs of the next layer and the width of the layer in an architecture's text: for maxout the number of
+    /// units, of which each has several pre-activations.
+    pub fn outputs(&self) -> usize {
+        self.activation.outputs(self.affine.units()).expect("an architecture has whole groups")
+    }
+
+    /// Number of units, maxout units or sorted groups: what a crossing's `unit` counts.
+    pub fn groups(&self) -> usize {
+        self.affine.units() / self.activation.group_size()
+    }
+}
+
 /// A feed-forward network's shape: hidden layers and a linear read-out.
 ///
-/// Written `2-64x3` (2 inputs, three hidden layers of 64 units) or `784-512-256-128`.
+/// Written `2-64x3` (2 inputs, three hidden layers of 64 units) or `784-512-256-128`. Widths are numbers of outputs: a maxout
+/// layer of width 8 and rank 3 has 24 pre-activations, and the next layer 8 inputs.
 #[derive(Clone, Debug)]
 pub struct Architecture {
     input_dim: usize,
@@ -62,13 +76,13 @@ impl Architecture {
     /// A dense network with the given hidden widths, the same activation everywhere, and `outputs` linear read-outs.
     ///
     /// # Errors
-    /// No hidden layer, a zero width and a tensor of more than 2^34 weights are refused.
+    /// No hidden layer, a width that is zero or no multiple of a sorted group, and a tensor of more than 2^34 weights are refused.
     pub fn dense(input_dim: usize, widths: &[usize], activation: Activation, outputs: usize) -> Result<Self> {
         let activation = Arc::new(activation);
         Self::new(input_dim, widths.iter().map(|&units| (units, Arc::clone(&activation))).collect(), outputs)
     }
 
-    /// A dense network of hidden layers with so many units and an activation each, and `outputs` linear read-outs.
+    /// A dense network of hidden layers with so many outputs and an activation each, and `outputs` linear read-outs.
     ///
     /// # Errors
     /// Those of [`Architecture::dense`].
@@ -86,11 +100,23 @@ impl Architecture {
             return Err(Error::usage(format!("hidden layer {} has width 0: give at least 1", ix + 1)));
         }
         let mut inputs = input_dim;
-        let layer = |(units, activation)| Layer {
-            affine: Affine::Dense { inputs: std::mem::replace(&mut inputs, units), units },
-            activation,
+        let layer = |(ix, (width, activation)): (usize, (usize, Arc<Activation>))| {
+            let units = activation.pre_activations(width).ok_or_else(|| {
+                let size = activation.group_size();
+                Error::usage(match activation.kind() {
+                    ActivationKind::GroupSort { .. } => {
+                        format!(
+                            "hidden layer {} has width {width}, no multiple of the group size {size} of {activation}",
+                            ix + 1
+                        )
+                    }
+                    _ => format!("hidden layer {}: {width} units of {size} pre-activations each are too many", ix + 1),
+                })
+            })?;
+            Ok(Layer { affine: Affine::Dense { inputs: std::mem::replace(&mut inputs, width), units }, activation })
         };
-        let built = Self { input_dim, layers: layers.into_iter().map(layer).collect(), outputs };
+        let layers = layers.into_iter().enumerate().map(layer).collect::<Result<Vec<Layer>>>()?;
+        let built = Self { input_dim, layers, outputs };
         if let Some(ix) = built.affine_maps().position(|a| a.n_weights() > u128::from(Stream::LEN)) {
             return Err(Error::usage(format!("layer {}: more than 2^34 weights", ix + 1)));
         }
@@ -144,9 +170,27 @@ impl Architecture {
         self.outputs
     }
 
-    /// Number of hidden units.
+    /// Number of hidden units: the outputs of all hidden layers.
     pub fn n_units(&self) -> u128 {
-        self.layers.iter().map(|layer| layer.affine.units() as u128).sum()
+        self.layers.iter().map(|layer| layer.outputs() as u128).sum()
+    }
+
+    /// The first activation that joins several pre-activations, if there is one.
+    pub fn grouped(&self) -> Option<&Activation> {
+        self.layers.iter().map(|layer| layer.activation.as_ref()).find(|activation| activation.scalar().is_none())
+    }
+
+    /// Refuses activations that join several pre-activations.
+    ///
+    /// # Errors
+    /// Says that `what` takes activations of one pre-activation only.
+    pub fn check_scalar(&self, what: &str) -> Result<()> {
+        match self.grouped() {
+            None => Ok(()),
+            Some(activation) => {
+                Err(Error::usage(format!("{what} takes activations of one pre-activation so far, not {activation}")))
+            }
+        }
     }
 
     /// Every affine map in order: one per hidden layer, then the read-out.
@@ -158,7 +202,7 @@ impl Architecture {
     pub fn affine_map(&self, ix: usize) -> Affine {
         match self.layers.get(ix) {
             Some(layer) => layer.affine,
-            None => Affine::Dense { inputs: self.layers[self.depth() - 1].affine.units(), units: self.outputs },
+            None => Affine::Dense { inputs: self.layers[self.depth() - 1].outputs(), units: self.outputs },
         }
     }
 
@@ -176,8 +220,8 @@ impl Architecture {
 impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.input_dim)?;
-        for run in self.layers.chunk_by(|a, b| a.affine.units() == b.affine.units()) {
-            write!(f, "-{}", run[0].affine.units())?;
+        for run in self.layers.chunk_by(|a, b| a.outputs() == b.outputs()) {
+            write!(f, "-{}", run[0].outputs())?;
             if run.len() > 1 {
                 write!(f, "x{}", run.len())?;
             }
@@ -222,5 +266,27 @@ mod tests {
             let message = parse(text).expect_err(text).to_string();
             assert!(message.contains(place), "{text}: {message}");
         }
+    }
+
+    #[test]
+    fn widths_are_outputs() {
+        let shape = |text, activation: &str| Architecture::parse(text, activation.parse().unwrap(), 1);
+        let maxout = shape("2-8x2", "maxout:3").unwrap();
+        let rows: Vec<(usize, usize)> = maxout.affine_maps().map(|a| (a.inputs(), a.units())).collect();
+        assert_eq!(rows, [(2, 24), (8, 24), (8, 1)]);
+        assert_eq!(maxout.to_string(), "2-8x2");
+        assert_eq!(maxout.n_units(), 16);
+        let sorted = shape("2-8-4", "group-sort:4").unwrap();
+        assert_eq!(sorted.layers().iter().map(Layer::groups).collect::<Vec<_>>(), [2, 1]);
+        for (text, activation, message) in [
+            ("2-8-6", "group-sort:4", "hidden layer 2 has width 6"),
+            ("2-5", "max-min", "group size 2 of max-min"),
+            ("2-18446744073709551615", "maxout:2", "too many"),
+        ] {
+            let error = shape(text, activation).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+        maxout.check_scalar("it").unwrap_err();
+        parse("2-8").unwrap().check_scalar("it").unwrap();
     }
 }

@@ -14,7 +14,7 @@ impl Network {
     ///
     /// `.safetensors` and `.npz` hold tensors `W0, b0, W1, b1, ...` or those of a PyTorch Sequential (`0.weight`, `0.bias`,
     /// `2.weight`, ...), weights out x in, the last layer being the linear read-out without activation; the others have
-    /// `activation`, or ReLU if none is given.
+    /// `activation`, or ReLU if none is given. Consecutive rows make a maxout unit or a sorted group.
     ///
     /// `.onnx` (operator set 7 or later) brings its own activations, which may differ from layer to layer. Its graph is a chain of
     /// affine operators (Gemm, MatMul, Add, Sub, Mul, Div, Neg, BatchNormalization), of which neighbouring ones become one layer,
@@ -52,9 +52,10 @@ impl Network {
                 "a network needs a hidden layer and a linear read-out: at least two weight tensors",
             ));
         }
+        let depth = layers.len() - 1;
         let mut affine = Vec::with_capacity(layers.len());
         let mut sizes: Vec<usize> = Vec::with_capacity(layers.len() + 1);
-        for (name, weight, bias) in layers {
+        for (ix, (name, weight, bias)) in layers.into_iter().enumerate() {
             let &[units, inputs] = weight.shape.as_slice() else {
                 return Err(Error::usage(format!("{name}: weights of shape {:?}, expected (out, in)", weight.shape)));
             };
@@ -70,7 +71,11 @@ impl Network {
                 }
                 Some(_) => {}
             }
-            sizes.push(units);
+            let width = if ix == depth { Some(units) } else { activation.outputs(units) };
+            sizes.push(width.ok_or_else(|| {
+                let size = activation.group_size();
+                Error::usage(format!("{name}: {units} rows, no multiple of the {size} that {activation} joins"))
+            })?);
             let bias = match bias {
                 None => vec![0.0; units],
                 Some(bias) if bias.shape == [units] => bias.values,

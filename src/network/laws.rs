@@ -7,7 +7,8 @@ use super::Affine;
 use crate::error::{Error, Result};
 use crate::random::StandardLaw;
 
-/// The law of the weights of a layer with `fan_in` inputs and `fan_out` units. Weights are independent, but for
+/// The law of the weights of a layer with `fan_in` inputs and `fan_out` pre-activations: for maxout units those of all branches, so that
+/// every law is that of the weight matrix, whatever the activation. Weights are independent, but for
 /// [`WeightLaw::Orthogonal`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]

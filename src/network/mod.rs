@@ -8,7 +8,8 @@ mod laws;
 mod onnx;
 mod random;
 
-pub use activation::{Activation, Pieces};
+pub(crate) use activation::pair_index;
+pub use activation::{Activation, ActivationKind, Pieces, pairs};
 pub use architecture::{Affine, Architecture, Layer};
 pub(crate) use files::natural_key;
 pub(crate) use laws::name_and_numbers;
@@ -101,9 +102,7 @@ impl Network {
         assert_eq!(input.len(), self.architecture.input_dim(), "the point's dimension");
         let mut h = input.to_vec();
         for (layer, weights) in self.architecture.layers().iter().zip(&self.affine) {
-            let pieces = layer.activation.pieces();
-            h = weights.apply(&h);
-            h.iter_mut().for_each(|z| *z = pieces.value(*z));
+            h = layer.activation.apply(&weights.apply(&h));
         }
         self.affine[self.architecture.depth()].apply(&h)
     }

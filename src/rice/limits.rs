@@ -23,6 +23,15 @@ const HOPELESS: f64 = 1e-4;
 /// # Errors
 /// Says why, and what to do.
 pub fn check(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
+    let is_normal = network.weights().is_gaussian() && matches!(network.bias(), BiasLaw::Zero | BiasLaw::Normal(_));
+    if let Some(activation) = network.architecture().grouped().filter(|_| !is_normal) {
+        return Err(Error::usage(format!(
+            "--method rice: {activation} has a closed-form crossing rate with independent normal weights and normal or zero biases \
+             only, not with --weights {} --bias {}: use --method exact",
+            network.weights(),
+            network.bias()
+        )));
+    }
     if network.bias() == BiasLaw::Zero {
         check_zero_bias(network, path)?;
     }
@@ -121,13 +130,13 @@ pub(crate) fn warnings(network: &RandomNetwork, scales: &[f64]) -> Vec<String> {
 /// one is active with probability (n + 1) / 2^n, and then the layers after it have no rate.
 fn silent_part(network: &RandomNetwork) -> f64 {
     let falls_silent = |activation: &Activation| {
-        let pieces = activation.pieces();
+        let Some(pieces) = activation.scalar() else { return false };
         let mut parts = pieces.slopes.iter().zip(&pieces.intercepts);
         pieces.breakpoints.contains(&0.0) && parts.any(|(slope, intercept)| *slope == 0.0 && *intercept == 0.0)
     };
     let (mut lost, mut all, mut silent) = (0.0, 0.0, 0.0);
     for layer in network.architecture().layers() {
-        let n = layer.affine.units() as f64;
+        let n = layer.groups() as f64;
         lost += silent * n;
         all += n;
         if falls_silent(&layer.activation) {
@@ -149,7 +158,7 @@ fn bias_ratio(network: &RandomNetwork, scales: &[f64]) -> Option<f64> {
 fn rarest_steep_piece(network: &RandomNetwork, scales: &[f64]) -> Option<f64> {
     let layers = network.architecture().layers().iter().zip(scales);
     let steep = layers.filter_map(|(layer, &scale)| {
-        let pieces = layer.activation.pieces();
+        let pieces = layer.activation.scalar()?;
         let normal = |tau: f64| 0.5 * libm::erfc(-tau / (scale * std::f64::consts::SQRT_2));
         let probability = |piece: usize| {
             let low = piece.checked_sub(1).map_or(0.0, |k| normal(pieces.breakpoints[k]));

@@ -5,12 +5,14 @@
 //! needs to be located or counted. What remains random is how the layers before vary, which is little: an estimate takes tens of
 //! networks where counting takes thousands.
 //!
-//! - Normal weights and normal or zero biases: units of layer l are independent Gaussian processes given their inputs h along the
-//!   path. With h' the derivative of h by arc length, v the variance of a weight and s^2 that of a bias, E z^2 = v |h|^2 + s^2,
-//!   E z z' = v <h, h'> and E z'^2 = v |h'|^2, and the [Kac-Rice formula](crate::theory::rice) gives the rate. The layer's own
-//!   weights are not drawn.
-//! - Any other weights, biases of density rho: given the layer's weights, too, unit i crosses the breakpoint tau at the rate
-//!   |z'| rho(tau - (z - b)). Only the layer's own biases are not needed.
+//! - Normal weights and normal or zero biases: units of layer l are independent Gaussian processes given their inputs h along
+//!   the path. With h' the derivative of h by arc length, v the variance of a weight and s^2 that of a bias, E z^2 = v |h|^2 +
+//!   s^2, E z z' = v <h, h'> and E z'^2 = v |h'|^2, and the [Kac-Rice formula](crate::theory::rice) gives the rate. The layer's
+//!   own weights are not drawn. The pre-activations of a maxout unit or sorted group are such processes, too: their differences
+//!   are 0 at the same rate, and for maxout [`maxout_factor`](crate::theory::expected::maxout_factor) counts those that the
+//!   others are below.
+//! - Any other weights, biases of density rho, activations of one pre-activation: given the layer's weights, too, unit i crosses
+//!   the breakpoint tau at the rate |z'| rho(tau - (z - b)). Only the layer's own biases are not needed.
 //!
 //! Both are exact at every width: the estimate is unbiased. It is of the ensemble's mean, not of any one network's count.
 //!
@@ -28,7 +30,7 @@ pub use limits::check;
 pub(crate) use limits::{knows, warnings};
 pub(crate) use points::{PointSampler, Points};
 
-use crate::network::{Affine, BiasDensity, BiasLaw, RandomNetwork};
+use crate::network::{BiasDensity, BiasLaw, Layer, RandomNetwork};
 
 /// How the expected crossing rate of a layer follows from what comes before.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,13 +43,14 @@ pub(crate) enum RateLaw {
 
 impl RateLaw {
     /// The law of a layer; `None` where there is none.
-    fn of_layer(network: &RandomNetwork, affine: Affine) -> Option<Self> {
-        let bias = network.bias();
+    fn of_layer(network: &RandomNetwork, layer: &Layer) -> Option<Self> {
+        let (affine, bias) = (layer.affine, network.bias());
         match bias {
             BiasLaw::Zero | BiasLaw::Normal(_) if network.weights().is_gaussian() => Some(Self::Inputs {
                 weight_variance: network.weights().variance(affine),
                 bias_variance: bias.std(affine).powi(2),
             }),
+            _ if layer.activation.scalar().is_none() => None,
             _ => bias.density(affine).map(Self::PreActivations),
         }
     }
@@ -55,7 +58,7 @@ impl RateLaw {
     /// The laws of all hidden layers of a network that [`check`] admits.
     pub(crate) fn of_network(network: &RandomNetwork) -> Vec<Self> {
         let layers = network.architecture().layers().iter();
-        layers.map(|layer| Self::of_layer(network, layer.affine).expect("the network was checked")).collect()
+        layers.map(|layer| Self::of_layer(network, layer).expect("the network was checked")).collect()
     }
 
     /// Layers whose weights are needed, of so many with laws of this kind: the last layer's rate may do without its own.

@@ -7,6 +7,7 @@ use crate::ensemble::Ensemble;
 use crate::error::Result;
 use crate::network::RandomNetwork;
 use crate::path::{EvenPaths, Path};
+use crate::theory::rice::{Switches, homogeneous_gain};
 
 /// Points on some paths of one network, the same number on each.
 #[derive(Clone, Debug, Default)]
@@ -237,13 +238,13 @@ fn laws(network: &RandomNetwork) -> Vec<Law> {
     let layers = network.architecture().layers();
     let gain = |l: usize| network.weights().variance(layers[l].affine);
     let bias = |l: usize| network.bias().std(layers[l].affine).powi(2);
-    let slopes: Option<Vec<(f64, f64)>> = layers.iter().map(|layer| layer.activation.homogeneous_slopes()).collect();
-    if slopes.is_some() {
+    let gains: Option<Vec<f64>> = layers.iter().map(|layer| homogeneous_gain(&layer.activation)).collect();
+    if let Some(gains) = gains {
         // E z(x)^2 = a |x|^2 + beta: the ratio grows from layer to layer.
         let (mut a, mut ratio) = (gain(0), bias(0) / gain(0));
         let near = ratio;
         for l in 1..layers.len() {
-            a *= layers[l - 1].activation.mean_square_slope() * layers[l].affine.inputs() as f64 * gain(l);
+            a *= gains[l - 1] * layers[l].affine.inputs() as f64 * gain(l);
             ratio += if bias(l) > 0.0 { bias(l) / a } else { 0.0 };
         }
         // As good as uniform far below this.
@@ -251,7 +252,8 @@ fn laws(network: &RandomNetwork) -> Vec<Law> {
         let far = if ratio < FAR { ratio } else { FAR };
         return vec![Law { share: 0.5, width2: near }, Law { share: 0.5, width2: far }];
     }
-    let squares = layers.iter().flat_map(|layer| &layer.activation.pieces().breakpoints).map(|tau| tau * tau);
+    let breakpoints = layers.iter().flat_map(|layer| Switches::of_layer(layer).levels);
+    let squares = breakpoints.map(|tau| tau * tau);
     let (nearest, farthest) = squares.fold((f64::MAX, 0.0), |(low, high): (f64, f64), x| (low.min(x), high.max(x)));
     let cauchy = |tau2: f64| Law { share: 0.25, width2: (bias(0) + tau2) / gain(0) };
     vec![cauchy(nearest.min(farthest)), cauchy(farthest), Law { share: 0.5, width2: f64::INFINITY }]

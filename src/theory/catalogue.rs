@@ -94,16 +94,6 @@ pub enum Shape {
     Convolutional(ConvNetwork),
 }
 
-impl Shape {
-    /// Whether it is dense, with one pre-activation for each unit.
-    pub fn has_scalar_units(&self) -> bool {
-        match self {
-            Self::Dense { layers, .. } => layers.iter().all(|layer| matches!(layer, Layer::Scalar { .. })),
-            Self::Convolutional(_) => false,
-        }
-    }
-}
-
 /// Every bound on the number of regions of a shape.
 pub fn region_bounds(shape: &Shape) -> Vec<Entry> {
     let mut entries = match shape {

@@ -3,14 +3,15 @@
 //! With independent normal weights and biases, the pre-activations of a layer tend to independent Gaussian processes along any
 //! curve. Their crossing rates need only q = E z^2, r = E z dz/dt and s = E (dz/dt)^2 at each point (Kac 1943; Rice 1944):
 //! the rate of crossing the level u is the density of z at u times E(|dz/dt| given z = u). From layer to layer q, r and s follow from
-//! truncated moments of the normal law on the pieces of the activation.
+//! truncated moments of the normal law on the pieces of the activation, or those of the largest of several normal variables.
 
 use std::f64::consts::{FRAC_1_PI, SQRT_2};
 
-use super::rice::{self, normal_density};
+use super::expected::maxout_second_moment;
+use super::rice::{self, Switches, homogeneous_gain, normal_density};
 use crate::ensemble::Ensemble;
 use crate::error::Result;
-use crate::network::{BiasLaw, Pieces, RandomNetwork};
+use crate::network::{Activation, ActivationKind, BiasLaw, RandomNetwork};
 use crate::path::{EvenPaths, Path};
 
 /// Numbers drawn to average over a path law.
@@ -41,10 +42,28 @@ impl Moments {
         rice::crossing_rate(q, r / q, s - r * r / q, u)
     }
 
-    /// The moments of the next layer, whose weights have variance `weight_gain` / width and whose biases have variance
+    /// The moments of the next layer after an activation, with weights of variance `weight_gain` / inputs and biases of variance
     /// `bias_variance`.
-    fn next(&self, pieces: &Pieces<f64>, weight_gain: f64, bias_variance: f64) -> Self {
+    fn next(&self, activation: &Activation, weight_gain: f64, bias_variance: f64) -> Self {
+        let Self { q, r, s } = self.activated(activation);
+        Self { q: weight_gain * q + bias_variance, r: weight_gain * r, s: weight_gain * s }
+    }
+
+    /// The moments of outputs of an activation.
+    fn activated(&self, activation: &Activation) -> Self {
         let Self { q, r, s } = *self;
+        let pieces = match activation.kind() {
+            ActivationKind::Scalar(pieces) => pieces,
+            // Sorting keeps sums of squares.
+            ActivationKind::GroupSort { .. } => return *self,
+            // The derivative of the largest is its regression on the value, of which the square has the mean m q, and a rest that is
+            // independent of the choice.
+            ActivationKind::Maxout { rank } => {
+                let m = maxout_second_moment(*rank);
+                let drift2 = if q > 0.0 { r * r / q } else { 0.0 };
+                return Self { q: m * q, r: m * r, s: s + (m - 1.0) * drift2 };
+            }
+        };
         let std = q.sqrt();
         // E of sigma^2, sigma sigma' z, sigma'^2 and sigma'^2 z^2.
         let (mut square, mut mixed, mut slope, mut slope_z) = (0.0, 0.0, 0.0, 0.0);
@@ -57,11 +76,7 @@ impl Moments {
             slope += a * a * m0;
             slope_z += a * a * m2;
         }
-        Self {
-            q: weight_gain * square + bias_variance,
-            r: weight_gain * mixed * r / q,
-            s: weight_gain * (slope * (s - r * r / q) + slope_z * (r / q).powi(2)),
-        }
+        Self { q: square, r: mixed * r / q, s: slope * (s - r * r / q) + slope_z * (r / q).powi(2) }
     }
 }
 
@@ -72,10 +87,10 @@ pub(crate) fn pre_activation_stds(network: &RandomNetwork, distance: f64) -> Vec
     let bias_variance = |l: usize| network.bias().std(layers[l].affine).powi(2);
     let first = gain(0) / layers[0].affine.inputs() as f64 * distance * distance + bias_variance(0);
     let next = |q: &f64, l: usize| {
-        let pieces = layers[l - 1].activation.pieces();
+        let activation = &layers[l - 1].activation;
         match *q > 0.0 {
-            true => Moments { q: *q, r: 0.0, s: 0.0 }.next(pieces, gain(l), bias_variance(l)).q,
-            false => gain(l) * pieces.value(0.0).powi(2) + bias_variance(l),
+            true => Moments { q: *q, r: 0.0, s: 0.0 }.next(activation, gain(l), bias_variance(l)).q,
+            false => gain(l) * activation.scalar().map_or(0.0, |pieces| pieces.value(0.0).powi(2)) + bias_variance(l),
         }
     };
     let mut variances = vec![first];
@@ -95,19 +110,22 @@ fn truncated_moments(low: f64, high: f64, std: f64) -> [f64; 3] {
     [mass, std * (normal_density(a) - normal_density(b)), std * std * (mass + times_density(a) - times_density(b))]
 }
 
-/// The expected number of crossings of one unit of each layer along a path, in the limit of infinite width; `None` where the
-/// law does not apply: weights that are not independent normal, biases that are neither normal nor zero, or zero biases on a path
-/// through the origin, where crossings meet.
+/// The expected number of crossings of one unit, or sorted group, of each layer along a path, in the limit of infinite width;
+/// `None` where the law does not apply: weights that are not independent normal, biases that are neither normal nor zero, or
+/// zero biases on a path through the origin, where crossings meet.
 pub fn crossings_per_unit(network: &RandomNetwork, path: &Path) -> Option<Vec<f64>> {
     let law = Law::of_network(network)?;
     let mut total = vec![0.0; law.layers.len()];
-    law.add_crossings(path, &mut total).then_some(total)
+    let layers = network.architecture().layers().iter();
+    law.add_crossings(path, &mut total)
+        .then(|| total.iter().zip(layers).map(|(total, layer)| total / layer.groups() as f64).collect())
 }
 
 /// What the law of a network depends on.
 struct Law<'a> {
     layers: Vec<LayerLaw<'a>>,
-    /// Where all activations are homogeneous, the ratio of E z(0)^2 to the factor of |x|^2 in E z(x)^2 for each layer.
+    /// Where all activations multiply all moments by one factor, the ratio of E z(0)^2 to the factor of |x|^2 in E z(x)^2 for
+    /// each layer.
     ratios: Option<Vec<f64>>,
 }
 
@@ -115,7 +133,8 @@ struct LayerLaw<'a> {
     /// Weight variance times inputs.
     gain: f64,
     bias_variance: f64,
-    pieces: &'a Pieces<f64>,
+    activation: &'a Activation,
+    switches: Switches,
 }
 
 impl<'a> Law<'a> {
@@ -130,18 +149,19 @@ impl<'a> Law<'a> {
             .map(|layer| LayerLaw {
                 gain: network.weights().variance(layer.affine) * layer.affine.inputs() as f64,
                 bias_variance: network.bias().std(layer.affine).powi(2),
-                pieces: layer.activation.pieces(),
+                activation: &layer.activation,
+                switches: Switches::of_layer(layer),
             })
             .collect();
-        let is_homogeneous = shape.iter().all(|layer| layer.activation.homogeneous_slopes().is_some());
-        let ratios = is_homogeneous.then(|| {
+        let gains: Option<Vec<f64>> = shape.iter().map(|layer| common_gain(&layer.activation)).collect();
+        let ratios = gains.map(|gains| {
             let mut a = layers[0].gain / shape[0].affine.inputs() as f64;
             let mut beta = layers[0].bias_variance;
             // Without biases the ratio is 0, even where the factor of |x|^2 underflows.
             let ratio = |a: f64, beta: f64| if beta > 0.0 { beta / a } else { 0.0 };
             let mut ratios = vec![ratio(a, beta)];
-            for (before, layer) in shape.iter().zip(&layers[1..]) {
-                let chi = before.activation.mean_square_slope() * layer.gain;
+            for (gain, layer) in gains.iter().zip(&layers[1..]) {
+                let chi = gain * layer.gain;
                 (a, beta) = (chi * a, chi * beta + layer.bias_variance);
                 ratios.push(ratio(a, beta));
             }
@@ -155,7 +175,7 @@ impl<'a> Law<'a> {
         self.layers[0].gain / path.dim() as f64
     }
 
-    /// Adds the expected crossings of one unit of every layer; `false` on a path through the origin without biases.
+    /// Adds the expected crossings of every layer; `false` on a path through the origin without biases.
     fn add_crossings(&self, path: &Path, total: &mut [f64]) -> bool {
         let input_variance = self.input_variance(path);
         for edge in 0..path.n_vertices() - 1 {
@@ -171,7 +191,8 @@ impl<'a> Law<'a> {
                     for ((sum, ratio), layer) in total.iter_mut().zip(ratios).zip(&self.layers) {
                         let w = (line.distance2 + ratio).sqrt();
                         let angle = (w * (line.to - line.from)).atan2(w * w + line.from * line.to);
-                        *sum += FRAC_1_PI * angle * layer.pieces.breakpoints.len() as f64;
+                        let levels = layer.switches.levels.len() as f64;
+                        *sum += FRAC_1_PI * angle * levels * layer.switches.multiplicity;
                     }
                 }
                 None => self.add_by_quadrature(line, width, input_variance, total),
@@ -188,14 +209,20 @@ impl<'a> Law<'a> {
                 s: input_variance,
             };
             for (l, (sum, layer)) in total.iter_mut().zip(&self.layers).enumerate() {
-                let rate: f64 = layer.pieces.breakpoints.iter().map(|&tau| moments.crossing_rate(tau)).sum();
-                *sum += weight * rate;
+                let rate: f64 = layer.switches.levels.iter().map(|&u| moments.crossing_rate(u)).sum();
+                *sum += weight * rate * layer.switches.multiplicity;
                 if let Some(next) = self.layers.get(l + 1) {
-                    moments = moments.next(layer.pieces, next.gain, next.bias_variance);
+                    moments = moments.next(layer.activation, next.gain, next.bias_variance);
                 }
             }
         }
     }
+}
+
+/// The factor by which an activation multiplies all second moments; `None` where values and derivatives have different ones.
+fn common_gain(activation: &Activation) -> Option<f64> {
+    let one_factor = !matches!(activation.kind(), ActivationKind::Maxout { rank: 3.. });
+    homogeneous_gain(activation).filter(|_| one_factor)
 }
 
 /// A straight edge, by its invariants.
@@ -267,6 +294,5 @@ pub fn density(ensemble: &Ensemble) -> Result<Option<Vec<f64>>> {
         }
         length += path.length();
     }
-    let units = network.architecture().layers().iter().map(|layer| layer.affine.units() as f64);
-    Ok((length > 0.0).then(|| crossings.iter().zip(units).map(|(c, units)| c * units / length).collect()))
+    Ok((length > 0.0).then(|| crossings.iter().map(|c| c / length).collect()))
 }

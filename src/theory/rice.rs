@@ -2,6 +2,9 @@
 
 use std::f64::consts::{FRAC_1_PI, PI, SQRT_2};
 
+use super::expected::{maxout_factor, maxout_second_moment};
+use crate::network::{Activation, ActivationKind, Layer};
+
 /// Expected rate at which a process z crosses the level `u`, per unit of t, where z and dz/dt are jointly normal with mean 0.
 ///
 /// `variance` is E z^2, positive; `drift` is E(z dz/dt) / E z^2, the regression of dz/dt on z; `remainder` is the variance of dz/dt that z
@@ -19,6 +22,44 @@ pub fn crossing_rate(variance: f64, drift: f64, remainder: f64, u: f64) -> f64 {
         m.abs()
     };
     normal_density(u / std) / std * mean_speed
+}
+
+/// Where the units of a layer change piece, when their pre-activations are independent processes of one normal law.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Switches {
+    /// The levels that a pre-activation crosses.
+    pub(crate) levels: Vec<f64>,
+    /// Changes in the layer for each crossing of a level by one pre-activation: their number, or for groups what makes of the
+    /// zeros of one process those of the differences that count, see [`expected`](super::expected).
+    pub(crate) multiplicity: f64,
+}
+
+impl Switches {
+    pub(crate) fn of_layer(layer: &Layer) -> Self {
+        let (levels, per_group) = match layer.activation.kind() {
+            ActivationKind::Scalar(pieces) => (pieces.breakpoints.clone(), 1.0),
+            ActivationKind::Maxout { rank } => (vec![0.0], maxout_factor(*rank)),
+            ActivationKind::GroupSort { .. } => (vec![0.0], layer.activation.n_switches() as f64),
+        };
+        Self { levels, multiplicity: layer.groups() as f64 * per_group }
+    }
+
+    /// Expected rate of changes in the layer, from the moments that [`crossing_rate`] takes.
+    pub(crate) fn rate(&self, variance: f64, drift: f64, remainder: f64) -> f64 {
+        let per_process: f64 = self.levels.iter().map(|&u| crossing_rate(variance, drift, remainder, u)).sum();
+        self.multiplicity * per_process
+    }
+}
+
+/// E h^2 / E z^2 for an output h and normal pre-activations z of mean 0, where the activation is positively homogeneous.
+pub(crate) fn homogeneous_gain(activation: &Activation) -> Option<f64> {
+    match activation.kind() {
+        ActivationKind::Scalar(_) => {
+            activation.homogeneous_slopes().map(|(minus, plus)| 0.5 * (minus * minus + plus * plus))
+        }
+        ActivationKind::Maxout { rank } => Some(maxout_second_moment(*rank)),
+        ActivationKind::GroupSort { .. } => Some(1.0),
+    }
 }
 
 /// The standard normal density.

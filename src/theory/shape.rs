@@ -4,10 +4,7 @@ use super::catalogue::Shape;
 use super::regions::conv::{ConvLayer, ConvNetwork};
 use super::regions::piecewise::Layer;
 use crate::error::{Error, Result};
-use crate::network::{Activation, Architecture};
-
-/// Group sizes and ranks beyond this make numbers that no machine holds.
-const MAX_GROUP: usize = 1000;
+use crate::network::{self, Activation, ActivationKind, Architecture};
 
 impl Shape {
     /// The shape named by the flags `--arch` and `--activation`: dense as in `2-64x3`, or convolutional as in `1x28x28-c8k5-c16k3s2` (channels, height
@@ -19,56 +16,30 @@ impl Shape {
         if arch.contains('c') { convolutional(arch, activation) } else { dense(arch, activation) }
     }
 
-    /// The shape of a network of scalar activations.
+    /// The shape of a dense network.
     pub fn of_network(architecture: &Architecture) -> Self {
-        let layer = |layer: &crate::network::Layer| Layer::Scalar {
-            units: layer.affine.units(),
-            kappa: layer.activation.kappa(),
+        let layer = |layer: &network::Layer| match layer.activation.kind() {
+            ActivationKind::Scalar(pieces) => Layer::Scalar { units: layer.groups(), kappa: pieces.slopes.len() },
+            ActivationKind::Maxout { rank } => Layer::Maxout { units: layer.groups(), rank: *rank },
+            ActivationKind::GroupSort { size } => Layer::GroupSort { groups: layer.groups(), size: *size },
         };
-        let rectified = architecture.layers().iter().all(|layer| is_rectified(&layer.activation));
         Self::Dense {
             inputs: architecture.input_dim(),
             layers: architecture.layers().iter().map(layer).collect(),
-            rectified,
+            rectified: architecture.layers().iter().all(|layer| is_rectified(&layer.activation)),
         }
     }
 }
 
 /// Two pieces, one of them flat.
 fn is_rectified(activation: &Activation) -> bool {
-    activation.kappa() == 2 && activation.pieces().slopes.contains(&0.0)
+    activation.scalar().is_some_and(|pieces| pieces.slopes.len() == 2 && pieces.slopes.contains(&0.0))
 }
 
 fn dense(arch: &str, activation: &str) -> Result<Shape> {
-    let architecture = Architecture::parse(arch, Activation::identity(), 1).map_err(|e| e.at("--arch"))?;
-    let widths = architecture.layers().iter().map(|layer| layer.affine.units());
-    let bad = |message: String| Error::usage(message).at("--activation");
-    let (kind, parameter) = activation.split_once(':').map_or((activation, None), |(k, p)| (k, Some(p)));
-    let size = || match parameter.and_then(|p| p.parse::<usize>().ok()) {
-        Some(size) if (2..=MAX_GROUP).contains(&size) => Ok(size),
-        _ => Err(bad(format!("'{activation}': give a whole number from 2 to {MAX_GROUP}, for example {kind}:4"))),
-    };
-    let group_sort = |size: usize| {
-        let layer = |(l, width): (usize, usize)| match width.is_multiple_of(size) {
-            true => Ok(Layer::GroupSort { groups: width / size, size }),
-            false => Err(bad(format!("layer {} has {width} units, no multiple of the group size {size}", l + 1))),
-        };
-        widths.clone().enumerate().map(layer).collect::<Result<Vec<Layer>>>()
-    };
-    let (layers, rectified) = match (kind, parameter) {
-        ("maxout", _) => {
-            let rank = size()?;
-            (widths.map(|units| Layer::Maxout { units, rank }).collect(), false)
-        }
-        ("group-sort", _) => (group_sort(size()?)?, false),
-        ("max-min", None) => (group_sort(2)?, false),
-        _ => {
-            let activation: Activation = activation.parse().map_err(|e: Error| e.at("--activation"))?;
-            let kappa = activation.kappa();
-            (widths.map(|units| Layer::Scalar { units, kappa }).collect(), is_rectified(&activation))
-        }
-    };
-    Ok(Shape::Dense { inputs: architecture.input_dim(), layers, rectified })
+    let activation: Activation = activation.parse().map_err(|e: Error| e.at("--activation"))?;
+    let architecture = Architecture::parse(arch, activation, 1).map_err(|e| e.at("--arch"))?;
+    Ok(Shape::of_network(&architecture))
 }
 
 fn convolutional(arch: &str, activation: &str) -> Result<Shape> {
@@ -149,7 +120,7 @@ mod tests {
     fn bad_shapes_are_refused_with_their_place() {
         for (arch, activation, message) in [
             ("2-0", "relu", "width 0"),
-            ("2-5", "group-sort:2", "layer 1 has 5 units"),
+            ("2-5", "group-sort:2", "layer 1 has width 5"),
             ("2-5", "maxout:1", "from 2"),
             ("2-5", "maxout", "maxout:4"),
             ("2-5", "gelu", "unknown activation"),

@@ -93,6 +93,12 @@ fn densities_take_the_flags_of_an_ensemble() {
         |id: &str| csv.iter().find(|r| r["id"] == id).expect("listed")["value"].parse::<f64>().expect("a number");
     assert!((density("density_upper") - 611.155 / 5.0).abs() < 1e-2);
     assert!(density("infinite_width_density") < density("density_upper"));
+    // Two layers of 64 maxout units, 2 / (pi 0.5) c_3 a unit: the second grows by 2 m_3.
+    let maxout = ["bounds", "--arch", "2-64x2", "--activation", "maxout:3", "--density", "--bias", "normal:0.5"];
+    let maxout = rows(&succeed(&[&maxout[..], &["--format", "csv"]].concat()));
+    let upper = maxout.iter().find(|r| r["id"] == "density_upper").expect("listed")["value"].parse::<f64>();
+    let expected = 64.0 * 1.5 / (0.5 * std::f64::consts::PI) * (1.0 + (2.0 * 1.275_664_45f64).sqrt());
+    assert!((upper.expect("a number") - expected).abs() < 1e-4);
     let zero = rows(&succeed(&["bounds", "--density", "--bias", "zero", "--format", "csv"]));
     let upper = zero.iter().find(|r| r["id"] == "density_upper").expect("listed");
     assert!(upper["applicable"] == "false" && !upper["reason"].is_empty());
@@ -102,11 +108,11 @@ fn densities_take_the_flags_of_an_ensemble() {
 fn bad_shapes_are_refused() {
     refuse(&["bounds", "--arch", "2-0"], &["--arch", "width 0"]);
     refuse(&["bounds", "--activation", "maxout:1"], &["--activation", "from 2"]);
-    refuse(&["bounds", "--arch", "2-5", "--activation", "max-min"], &["layer 1 has 5 units", "group size 2"]);
+    refuse(&["bounds", "--arch", "2-5", "--activation", "max-min"], &["layer 1 has width 5", "group size 2"]);
     refuse(&["bounds", "--arch", "1x3x3-c2k4"], &["layer 1", "kernel height 4"]);
     refuse(&["bounds", "--arch", "1x3x3-c2k2", "--activation", "abs"], &["relu"]);
     refuse(&["bounds", "--arch", "1x3x3-c2k2-max2"], &["'max2'"]);
-    refuse(&["bounds", "--activation", "maxout:3", "--density"], &["--density", "maxout:3"]);
+    refuse(&["bounds", "--arch", "1x3x3-c2k2", "--density"], &["--density", "1x3x3-c2k2"]);
     refuse(&["bounds", "--density", "--bias", "none"], &["--bias"]);
 }
 

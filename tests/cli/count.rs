@@ -108,6 +108,11 @@ fn bad_input_is_refused() {
         |more: &[&str], message: &[&str]| refuse(&[&["count", "--network", &lines], more].concat(), message);
     refuse(&["count", "--network", "missing.npz"], &["missing.npz"]);
     refuse_with(&["--method", "plane"], &["--method plane needs a box"]);
+    refuse_with(&["--activation", "max-min"], &["activations of one pre-activation so far, not"]);
+    refuse(
+        &["slice", "--network", &lines, "--activation", "max-min", "--window", "0,1"],
+        &["of one pre-activation so far"],
+    );
     let [line, _] = known_network(&directory);
     refuse(&["count", "--network", &line, "--box", "0,1", "--method", "plane"], &["is about 2 inputs", "has 1"]);
     refuse(&["count"], &["--network"]);

@@ -109,6 +109,15 @@ fn wrong_networks_are_refused_by_name() {
     refuse_network(&directory.file("text.safetensors", "not tensors at all"), &["not a safetensors file"]);
     let nan = npz(&[("W0", "(1, 1)", &[f32::NAN]), ("W1", "(1, 1)", &[1.0])]);
     refuse_network(&directory.file("nan.npz", nan), &["nan.npz", "0: holds NaN"]);
+    let rows = npz(&[("W0", "(6, 2)", &[0.0; 12]), ("W1", "(4, 2)", &[1.0; 8]), ("W2", "(1, 2)", &[1.0; 2])]);
+    let rows = directory.file("rows.npz", rows);
+    for (activation, message) in [
+        ("maxout:3", ["rows.npz: 1: 4 rows", "maxout:3"]),
+        ("group-sort:4", ["rows.npz: 0: 6 rows", "group-sort:4"]),
+        ("maxout:2", ["rows.npz: 1: 2 inputs", "3 units"]),
+    ] {
+        refuse(&["trace", "--network", &rows, "--activation", activation], &message);
+    }
     let shapes = npz(&[("W0", "(2, 3)", &[0.0; 6]), ("W1", "(1, 3)", &[1.0; 3])]);
     refuse_network(&directory.file("shapes.npz", shapes), &["3 inputs", "2 units"]);
     let wide = directory.file("wide.csv", "path,x0,x1\na,0,0\na,1,1\n");
@@ -276,4 +285,36 @@ fn chords_between_images_are_paths() {
     refuse(&["estimate", "--arch", "2-5", "--path", &law], &["cut-ubyte", "[3, 1, 2]", "4 bytes"]);
     let law = format!("data:{}", directory.file("text.gz", "text"));
     refuse(&["estimate", "--arch", "2-5", "--path", &law], &["text.gz", "not a .gz file"]);
+}
+
+/// Two maxout units of two rows, |x| and max(x - 1, 0), and one on top of them, max(|x|, max(x - 1, 0) + 0.5), which hides their kinks.
+#[test]
+fn maxout_units_are_traced_by_their_rows() {
+    let directory = Directory::new();
+    let network = npz(&[
+        ("W0", "(4, 1)", &[1.0, -1.0, 1.0, 0.0]),
+        ("b0", "(4,)", &[0.0, 0.0, -1.0, 0.0]),
+        ("W1", "(2, 2)", &[1.0, 0.0, 0.0, 1.0]),
+        ("b1", "(2,)", &[0.0, 0.5]),
+        ("W2", "(1, 1)", &[1.0]),
+    ]);
+    let network = directory.file("maxout.npz", network);
+    let paths = directory.file("paths.csv", "path,x0\na,-2\na,2\n");
+    for precision in ["f32", "f64"] {
+        let flags = ["trace", "--network", &network, "--paths", &paths, "--activation", "maxout:2"];
+        let csv = rows(&succeed(&[&flags[..], &["--precision", precision, "--format", "csv"]].concat()));
+        let found: Vec<[&str; 4]> =
+            csv.iter().map(|r| ["position", "layer", "unit", "is_knot"].map(|column| r[column].as_str())).collect();
+        let expected = [
+            ["1.5", "2", "0", "true"],
+            ["2.0", "1", "0", "false"],
+            ["2.5", "2", "0", "true"],
+            ["3.0", "1", "1", "false"],
+        ];
+        assert_eq!(found, expected, "{precision}");
+    }
+    refuse(
+        &["trace", "--network", &network, "--paths", &paths, "--activation", "maxout:2", "--engine", "gpu"],
+        &["--engine gpu", "maxout:2"],
+    );
 }

@@ -21,6 +21,12 @@ pub fn engines() -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
     ["cpu f32", "cpu f64", "gpu"].into_iter().zip(ENGINES.iter()).map(|(name, engine)| (name, engine.as_ref()))
 }
 
+/// The engines that have a network's activations.
+pub fn engines_for(network: &Network) -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
+    let is_grouped = network.architecture().grouped().is_some();
+    engines().filter(move |(name, _)| !is_grouped || *name != "gpu")
+}
+
 /// The engines that compute in f32.
 pub fn f32_engines() -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
     engines().filter(|(_, engine)| engine.provenance().precision == Precision::F32)
@@ -67,7 +73,8 @@ pub fn ensemble(changes: &[(&str, &str)]) -> Ensemble {
 pub fn network(activation: &str, layers: &[(&[&[f64]], &[f64])]) -> Network {
     let activation: Activation = activation.parse().expect("a known activation");
     let inputs = layers[0].0[0].len();
-    let widths: Vec<usize> = layers[..layers.len() - 1].iter().map(|(rows, _)| rows.len()).collect();
+    let width = |rows: usize| activation.outputs(rows).expect("whole groups");
+    let widths: Vec<usize> = layers[..layers.len() - 1].iter().map(|(rows, _)| width(rows.len())).collect();
     let outputs = layers[layers.len() - 1].0.len();
     let affine = layers.iter().map(|(rows, bias)| AffineWeights {
         weight: (0..rows[0].len()).flat_map(|i| rows.iter().map(move |row| row[i])).collect(),

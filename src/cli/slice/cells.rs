@@ -116,7 +116,7 @@ impl Serialize for Cells<'_> {
 fn pattern(network: &Network, cell: Cell) -> String {
     let layers = network.architecture().layers().iter().enumerate().map(|(ix, layer)| {
         let pieces = (0..layer.affine.units()).map(|unit| cell.piece(ix, unit).to_string());
-        pieces.collect::<Vec<_>>().join(if layer.activation.kappa() > 10 { "." } else { "" })
+        pieces.collect::<Vec<_>>().join(if layer.activation.pieces().slopes.len() > 10 { "." } else { "" })
     });
     layers.collect::<Vec<_>>().join("/")
 }

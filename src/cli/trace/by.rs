@@ -15,7 +15,7 @@ use crate::path::NamedPath;
 pub(super) enum By {
     /// Every hidden layer
     Layer,
-    /// Every unit
+    /// Every unit, or sorted group
     Unit,
 }
 
@@ -51,7 +51,7 @@ impl By {
     ) -> Result<Vec<Row>> {
         let layers = network.architecture().layers();
         // Crossings and knots of every unit.
-        let mut counts: Vec<Vec<(u64, u64)>> = layers.iter().map(|layer| vec![(0, 0); layer.affine.units()]).collect();
+        let mut counts: Vec<Vec<(u64, u64)>> = layers.iter().map(|layer| vec![(0, 0); layer.groups()]).collect();
         tracer.each(network, paths, stop, |_, trace| {
             let mut crossings = trace.crossings.iter();
             for boundary in &trace.boundaries {

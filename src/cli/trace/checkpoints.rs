@@ -112,6 +112,6 @@ fn difference(a: &Architecture, b: &Architecture) -> Option<(String, String)> {
         return Some((shape(a), shape(b)));
     }
     let mut layers = a.layers().iter().zip(b.layers());
-    let (a, b) = layers.find(|(a, b)| a.activation.pieces() != b.activation.pieces())?;
+    let (a, b) = layers.find(|(a, b)| a.activation.kind() != b.activation.kind())?;
     Some((a.activation.to_string(), b.activation.to_string()))
 }

@@ -35,8 +35,8 @@ pub(super) struct TraceArgs {
     #[arg(long, value_name = "FILE|DIR")]
     network: PathBuf,
 
-    /// Activation of the hidden layers: relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity or
-    /// spline:FILE; .onnx brings its own [default: relu]
+    /// Activation of the hidden layers: relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity, spline:FILE,
+    /// maxout:RANK, group-sort:SIZE or max-min, of consecutive rows; .onnx brings its own [default: relu]
     #[arg(long)]
     activation: Option<String>,
 
@@ -116,7 +116,7 @@ pub(super) fn run(args: &TraceArgs, stop: &AtomicBool) -> Result<()> {
         print_rows(args, Format::Table, &random::COLUMNS, &rows)?;
         return interruption.map_or(Ok(()), Err);
     }
-    let tracer = Tracer::from_flags(&args.engine, args.quiet)?;
+    let tracer = Tracer::from_flags(&args.engine, network.architecture(), args.quiet)?;
     if let Some(by) = args.by {
         let rows = by.rows(&tracer, &network, &paths, stop)?;
         return print_rows(args, Format::Table, by.columns(), &rows);
@@ -163,7 +163,7 @@ fn checkpoints(args: &TraceArgs, activation: Option<Activation>, stop: &AtomicBo
     let checkpoints = Checkpoints::read(&args.network, activation, stop)?;
     let dim = checkpoints.architecture.input_dim();
     let paths = Arc::new(paths(args, dim)?);
-    let tracer = Tracer::from_flags(&args.engine, args.quiet)?;
+    let tracer = Tracer::from_flags(&args.engine, &checkpoints.architecture, args.quiet)?;
     let length_unit = PathLaw::File { file: String::new(), paths: Arc::clone(&paths) }.length_unit(dim);
     let (rows, error) = checkpoints.rows(&tracer, &paths, length_unit, stop);
     print_rows(args, Format::Csv, &checkpoints::COLUMNS, &rows)?;
@@ -231,7 +231,8 @@ impl SummaryRow {
 const SUMMARY_COLUMNS: [&str; 5] = ["path", "length", "crossings", "boundaries", "knots"];
 const CROSSING_COLUMNS: [&str; 7] = ["path", "boundary", "t", "position", "layer", "unit", "is_knot"];
 
-/// One crossing: layers count from 1, boundaries and units from 0; t is the fraction of the path's length.
+/// One crossing: layers count from 1, boundaries and units, maxout units or sorted groups from 0; t is the fraction of the
+/// path's length.
 #[derive(Debug, Serialize)]
 struct CrossingRow {
     path: String,

@@ -64,7 +64,8 @@ pub(super) fn rows(
     let architecture = network.architecture().clone();
     let (dim, depth) = (architecture.input_dim(), architecture.depth());
     let random = RandomNetwork::new(architecture, weights, bias, args.seed).map_err(|e| e.at("--weights"))?;
-    let (engine, tracer) = (args.engine.build(args.quiet)?, Tracer::from_flags(&args.engine, args.quiet)?);
+    let engine = args.engine.build([network.architecture()], args.quiet)?;
+    let tracer = Tracer::from_flags(&args.engine, network.architecture(), args.quiet)?;
     let paths = Arc::new(paths);
     let law = PathLaw::File { file: String::new(), paths: Arc::clone(&paths) };
     let length_unit = law.length_unit(dim);

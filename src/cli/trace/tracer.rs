@@ -9,7 +9,7 @@ use crate::cli::engine::EngineFlags;
 use crate::cli::interrupted;
 use crate::engine::{Engine, PathCounts};
 use crate::error::{Error, Result};
-use crate::network::Network;
+use crate::network::{Architecture, Network};
 use crate::path::{NamedPath, Path};
 use crate::stats::{Moments, Quantity};
 use crate::trace::Trace;
@@ -25,8 +25,8 @@ pub(super) enum Tracer {
 
 impl Tracer {
     /// The reference, or an engine where the flags ask for one.
-    pub(super) fn from_flags(flags: &EngineFlags, quiet: bool) -> Result<Self> {
-        if let Some(engine) = flags.build_for_trace(quiet)? {
+    pub(super) fn from_flags(flags: &EngineFlags, shape: &Architecture, quiet: bool) -> Result<Self> {
+        if let Some(engine) = flags.build_for_trace(shape, quiet)? {
             return Ok(Self::Engine(engine));
         }
         let pool = ThreadPoolBuilder::new().num_threads(flags.threads().unwrap_or(0)).build();

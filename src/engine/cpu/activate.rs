@@ -1,7 +1,43 @@
-//! Activations of many units at once.
+//! Activations of many pre-activations at once.
 
 use super::real::Real;
-use crate::network::Pieces;
+use crate::network::{Activation, ActivationKind, Pieces};
+
+/// An activation in one number type.
+pub(super) enum Activate<T> {
+    Scalar(Pieces<T>),
+    Maxout { rank: usize },
+    GroupSort { size: usize },
+}
+
+impl<T: Real> Activate<T> {
+    pub(super) fn new(activation: &Activation) -> Self {
+        match activation.kind() {
+            ActivationKind::Scalar(pieces) => Self::Scalar(pieces.map(T::from_f64)),
+            ActivationKind::Maxout { rank } => Self::Maxout { rank: *rank },
+            ActivationKind::GroupSort { size } => Self::GroupSort { size: *size },
+        }
+    }
+
+    /// Writes the activation of `z`, whole units and groups, to `h`.
+    #[inline(always)]
+    pub(super) fn apply(&self, z: &[T], h: &mut [T]) {
+        match self {
+            Self::Scalar(pieces) => activate(pieces, z, h),
+            Self::Maxout { rank } => {
+                for (h, unit) in h.iter_mut().zip(z.chunks_exact(*rank)) {
+                    *h = unit.iter().fold(unit[0], |largest, &z| if z > largest { z } else { largest });
+                }
+            }
+            Self::GroupSort { size } => {
+                h.copy_from_slice(z);
+                for group in h.chunks_exact_mut(*size) {
+                    group.sort_unstable_by(|a, b| b.partial_cmp(a).expect("finite pre-activations"));
+                }
+            }
+        }
+    }
+}
 
 /// Writes the activation of `z` to `h`.
 #[inline(always)]

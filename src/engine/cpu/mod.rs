@@ -21,7 +21,7 @@ use self::worker::{Worker, block_rows};
 use super::{Engine, Estimator, Method, PathCounts, Precision, Provenance};
 use crate::ensemble::Ensemble;
 use crate::error::{Error, Result};
-use crate::network::Network;
+use crate::network::{Layer, Network};
 use crate::path::Path;
 use crate::trace::{Trace, check_dimension};
 
@@ -228,8 +228,14 @@ impl Engine for CpuEngine {
         let widest = architecture.affine_maps().map(|a| a.n_weights()).max().unwrap_or(0);
         let blocks = match estimator {
             Estimator::Count(_) => {
-                let rows = 2 * block_rows(architecture) as u128 + 6;
-                (architecture.n_units() + architecture.input_dim() as u128) * rows * size
+                let rows = block_rows(architecture) as u128 + 3;
+                let of_layer = |layer: &Layer| {
+                    let values = (layer.affine.units() + layer.outputs()) as u128 * rows * size;
+                    let groups = if layer.activation.scalar().is_some() { 0 } else { layer.groups() as u128 };
+                    values + (groups + 16) * layer.activation.n_switches() as u128
+                };
+                let layers: u128 = architecture.layers().iter().map(of_layer).sum();
+                layers + 2 * architecture.input_dim() as u128 * rows * size
             }
             Estimator::Rice { points } => rice::block_bytes(architecture, points, size),
         };

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use pulp::{Simd, WithSimd};
 
-use super::activate::activate;
+use super::activate::{Activate, activate};
 use super::halt::{Halt, check};
 use super::product;
 use super::real::{AllFinite, Real};
@@ -12,9 +12,9 @@ use super::worker::block_rows;
 use crate::engine::{Estimator, PathCounts};
 use crate::ensemble::Ensemble;
 use crate::error::Error;
-use crate::network::{Activation, AffineWeights, Architecture, BiasDensity, Pieces};
+use crate::network::{AffineWeights, Architecture, BiasDensity, Pieces};
 use crate::rice::{PointSampler, Points, RateLaw};
-use crate::theory::rice::crossing_rate;
+use crate::theory::rice::Switches;
 
 /// Values that go through all pieces of the activation together.
 const ROW: usize = 256;
@@ -30,7 +30,8 @@ fn block_paths(architecture: &Architecture, per_path: usize) -> usize {
 /// Bytes of a thread's blocks, with numbers of so many bytes.
 pub(super) fn block_bytes(architecture: &Architecture, per_path: usize, size: u128) -> u128 {
     let points = block_paths(architecture, per_path) as u128 * per_path as u128;
-    let widest = architecture.affine_maps().map(|a| a.inputs()).max().unwrap_or(1) as u128;
+    let hidden = architecture.layers().iter().map(|layer| layer.affine.units());
+    let widest = hidden.chain([architecture.input_dim()]).max().unwrap_or(1) as u128;
     let values = 2 * size * 2 * widest + 8 * 2 * architecture.input_dim() as u128;
     // A vector grows to twice what it needs.
     2 * points * (values + 8 * (architecture.depth() as u128 + 1))
@@ -56,7 +57,7 @@ pub(super) struct Worker<'a, T> {
     points: Points,
     paths_per_block: u64,
     layers: Vec<Layer>,
-    pieces: Vec<Pieces<T>>,
+    activations: Vec<Activate<T>>,
     weights: Vec<AffineWeights<T>>,
     drawn: AffineWeights<f32>,
     /// The inputs of a layer: values of all points, then derivatives; and its pre-activations.
@@ -69,8 +70,10 @@ pub(super) struct Worker<'a, T> {
 /// What the rate of a layer depends on.
 struct Layer {
     law: RateLaw,
-    units: usize,
-    breakpoints: Vec<f64>,
+    /// Number of pre-activations, and of outputs.
+    width: usize,
+    outputs: usize,
+    switches: Switches,
 }
 
 impl<'a, T: Real> Worker<'a, T> {
@@ -79,11 +82,11 @@ impl<'a, T: Real> Worker<'a, T> {
         let architecture = network.architecture();
         let laws = RateLaw::of_network(network);
         let n_drawn = laws[0].n_drawn(laws.len());
-        let breakpoints = |activation: &Activation| activation.pieces().breakpoints.clone();
         let layers = architecture.layers().iter().zip(laws).map(|(layer, law)| Layer {
             law,
-            units: layer.affine.units(),
-            breakpoints: breakpoints(&layer.activation),
+            width: layer.affine.units(),
+            outputs: layer.outputs(),
+            switches: Switches::of_layer(layer),
         });
         Self {
             ensemble,
@@ -92,7 +95,7 @@ impl<'a, T: Real> Worker<'a, T> {
             points: Points::default(),
             paths_per_block: block_paths(architecture, per_path) as u64,
             layers: layers.collect(),
-            pieces: architecture.layers().iter().map(|l| l.activation.pieces().map(T::from_f64)).collect(),
+            activations: architecture.layers().iter().map(|layer| Activate::new(&layer.activation)).collect(),
             weights: vec![AffineWeights::default(); n_drawn],
             drawn: AffineWeights::default(),
             h: Vec::new(),
@@ -141,7 +144,7 @@ impl<'a, T: Real> Worker<'a, T> {
                 }
             }
             let Some(weights) = self.weights.get(ix) else { continue };
-            self.z.resize(2 * n * layer.units, T::default());
+            self.z.resize(2 * n * layer.width, T::default());
             product::affine_and_linear(&self.h, weights, &mut self.z);
             if !pulp::Arch::new().dispatch(AllFinite(&self.z)) {
                 return Err(Halt::Overflow { layer: ix });
@@ -149,8 +152,8 @@ impl<'a, T: Real> Worker<'a, T> {
             if let RateLaw::PreActivations(density) = layer.law {
                 from_pre_activations(layer, density, &weights.bias, &self.z, depth, &mut self.rates[ix..]);
             }
-            self.h.resize(self.z.len(), T::default());
-            pulp::Arch::new().dispatch(Activate { pieces: &self.pieces[ix], z: &self.z, h: &mut self.h });
+            self.h.resize(2 * n * layer.outputs, T::default());
+            pulp::Arch::new().dispatch(Differentiate { activation: &self.activations[ix], z: &self.z, h: &mut self.h });
         }
         Ok(())
     }
@@ -189,9 +192,7 @@ impl<T: Real> WithSimd for FromInputs<'_, T> {
             let rest = squared_rest(h, dh, T::from_f64(drift));
             let remainder = weight_variance * rest + drift * drift * bias_variance;
             finite &= variance.is_finite() && remainder.is_finite();
-            let per_unit: f64 =
-                layer.breakpoints.iter().map(|&tau| crossing_rate(variance, drift, remainder, tau)).sum();
-            *rate = layer.units as f64 * per_unit;
+            *rate = layer.switches.rate(variance, drift, remainder);
         }
         finite
     }
@@ -249,11 +250,11 @@ fn from_pre_activations<T: Real>(
     rates: &mut [f64],
 ) {
     let (values, derivatives) = z.split_at(z.len() / 2);
-    let rows = values.chunks_exact(layer.units).zip(derivatives.chunks_exact(layer.units));
+    let rows = values.chunks_exact(layer.width).zip(derivatives.chunks_exact(layer.width));
     for ((z, dz), rate) in rows.zip(rates.iter_mut().step_by(depth)) {
         let of_unit = |((z, dz), bias): ((&T, &T), &T)| {
             let without_bias = z.to_f64() - bias.to_f64();
-            let there: f64 = layer.breakpoints.iter().map(|tau| density.at(tau - without_bias)).sum();
+            let there: f64 = layer.switches.levels.iter().map(|tau| density.at(tau - without_bias)).sum();
             dz.to_f64().abs() * there
         };
         *rate = z.iter().zip(dz).zip(bias).map(of_unit).sum();
@@ -261,24 +262,51 @@ fn from_pre_activations<T: Real>(
 }
 
 /// Activations of the values, and derivatives by the chain rule.
-struct Activate<'a, T> {
-    pieces: &'a Pieces<T>,
+struct Differentiate<'a, T> {
+    activation: &'a Activate<T>,
     z: &'a [T],
     h: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for Activate<'_, T> {
+impl<T: Real> WithSimd for Differentiate<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { pieces, z, h } = self;
+        let Self { activation, z, h } = self;
         let (z, dz) = z.split_at(z.len() / 2);
-        let (h, dh) = h.split_at_mut(z.len());
-        // A row at a time stays in the fastest memory through all pieces.
-        for (((z, dz), h), dh) in z.chunks(ROW).zip(dz.chunks(ROW)).zip(h.chunks_mut(ROW)).zip(dh.chunks_mut(ROW)) {
-            activate(pieces, z, h);
-            chain(pieces, z, dz, dh);
+        let (h, dh) = h.split_at_mut(h.len() / 2);
+        match activation {
+            Activate::Scalar(pieces) => {
+                // A row at a time stays in the fastest memory through all pieces.
+                let rows = z.chunks(ROW).zip(dz.chunks(ROW)).zip(h.chunks_mut(ROW)).zip(dh.chunks_mut(ROW));
+                for (((z, dz), h), dh) in rows {
+                    activate(pieces, z, h);
+                    chain(pieces, z, dz, dh);
+                }
+            }
+            Activate::Maxout { rank } => {
+                let units = z.chunks_exact(*rank).zip(dz.chunks_exact(*rank));
+                for ((z, dz), (h, dh)) in units.zip(h.iter_mut().zip(dh)) {
+                    (*h, *dh) = (z[0], dz[0]);
+                    for (&z, &dz) in z.iter().zip(dz) {
+                        (*h, *dh) = if z > *h { (z, dz) } else { (*h, *dh) };
+                    }
+                }
+            }
+            Activate::GroupSort { size } => {
+                let groups = z.chunks_exact(*size).zip(dz.chunks_exact(*size));
+                let sorted = h.chunks_exact_mut(*size).zip(dh.chunks_exact_mut(*size));
+                let mut pairs: Vec<(T, T)> = Vec::with_capacity(*size);
+                for ((z, dz), (h, dh)) in groups.zip(sorted) {
+                    pairs.clear();
+                    pairs.extend(z.iter().copied().zip(dz.iter().copied()));
+                    pairs.sort_by(|a, b| b.0.partial_cmp(&a.0).expect("finite pre-activations"));
+                    for ((h, dh), &pair) in h.iter_mut().zip(dh).zip(&pairs) {
+                        (*h, *dh) = pair;
+                    }
+                }
+            }
         }
     }
 }

@@ -3,60 +3,98 @@
 //! A unit exactly on a breakpoint at a grid point is on neither side: it is compared when it next leaves, so that a touch is
 //! no change of piece and the count stays a lower bound.
 
+use std::cmp::Ordering;
+
 use pulp::{Simd, WithSimd};
 
-use super::activate::activate;
+use super::activate::Activate;
 use super::halt::Halt;
 use super::product;
 use super::real::{AllFinite, Real};
-use crate::network::{Activation, AffineWeights, Pieces};
+use crate::network::{ActivationKind, AffineWeights, Layer, pairs};
 
 /// One hidden layer.
 pub(super) struct Stage<T> {
     layer: usize,
-    units: usize,
-    pieces: Pieces<T>,
-    /// For every breakpoint and unit the side it was last seen on: -1 below, 1 above, 0 not seen yet.
-    side: Vec<T>,
+    /// Number of pre-activations, and of outputs.
+    width: usize,
+    outputs: usize,
+    activation: Activate<T>,
+    last_seen: LastSeen<T>,
     z: Vec<T>,
     h: Vec<T>,
-    flipped: Vec<u32>,
     flips: u64,
 }
 
+/// Where the units of a layer were when last seen off their breakpoints.
+enum LastSeen<T> {
+    /// For every breakpoint and unit of one pre-activation the side: -1 below, 1 above, 0 not seen yet; and room for the units that
+    /// flip.
+    Side { side: Vec<T>, flipped: Vec<u32> },
+    /// For every maxout unit the largest row.
+    Largest(Vec<Option<usize>>),
+    /// For every sorted group and pair of rows which is above: `Less` the first, `Greater` the second, `Equal` not seen yet.
+    Order { pairs: Vec<(usize, usize)>, order: Vec<Ordering> },
+}
+
+impl<T: Real> LastSeen<T> {
+    fn new(shape: &Layer) -> Self {
+        let switches = shape.groups() * shape.activation.n_switches();
+        match shape.activation.kind() {
+            ActivationKind::Scalar(_) => {
+                Self::Side { side: vec![T::default(); switches], flipped: vec![0; shape.groups()] }
+            }
+            ActivationKind::Maxout { .. } => Self::Largest(vec![None; shape.groups()]),
+            ActivationKind::GroupSort { size } => {
+                Self::Order { pairs: pairs(*size).collect(), order: vec![Ordering::Equal; switches] }
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        match self {
+            Self::Side { side, .. } => side.fill(T::default()),
+            Self::Largest(rows) => rows.fill(None),
+            Self::Order { order, .. } => order.fill(Ordering::Equal),
+        }
+    }
+}
+
 impl<T: Real> Stage<T> {
-    pub(super) fn new(layer: usize, units: usize, activation: &Activation, capacity: usize) -> Self {
-        let pieces = activation.pieces().map(T::from_f64);
+    pub(super) fn new(layer: usize, shape: &Layer, capacity: usize) -> Self {
+        let (width, outputs) = (shape.affine.units(), shape.outputs());
         Self {
             layer,
-            units,
-            side: vec![T::default(); units * pieces.breakpoints.len()],
-            pieces,
-            z: vec![T::default(); units * capacity],
-            h: vec![T::default(); units * capacity],
-            flipped: vec![0; units],
+            width,
+            outputs,
+            activation: Activate::new(&shape.activation),
+            last_seen: LastSeen::new(shape),
+            z: vec![T::default(); width * capacity],
+            h: vec![T::default(); outputs * capacity],
             flips: 0,
         }
     }
 
     /// Forgets the path before.
     pub(super) fn reset(&mut self) {
-        self.side.fill(T::default());
+        self.last_seen.reset();
         self.flips = 0;
     }
 
-    /// Units that changed piece so far.
+    /// Units that changed piece so far, of sorted groups the pairs that changed order.
     pub(super) fn flips(&self) -> u64 {
         self.flips
     }
 
     /// Takes a block of grid points with the layer's inputs; marks those before which a unit changed piece.
     fn take(&mut self, input: &[T], weights: &AffineWeights<T>, changed: &mut [bool]) -> Result<(), Halt> {
-        let z = &mut self.z[..changed.len() * self.units];
+        let z = &mut self.z[..changed.len() * self.width];
         product::affine(input, weights, z);
-        let finite = pulp::Arch::new().dispatch(AllFinite(z));
+        if !pulp::Arch::new().dispatch(AllFinite(z)) {
+            return Err(Halt::Overflow { layer: self.layer });
+        }
         pulp::Arch::new().dispatch(Compare { stage: self, changed });
-        if finite { Ok(()) } else { Err(Halt::Overflow { layer: self.layer }) }
+        Ok(())
     }
 }
 
@@ -72,14 +110,51 @@ impl<T: Real> WithSimd for Compare<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let stage = self.stage;
-        let z = &stage.z[..self.changed.len() * stage.units];
-        for (z, changed) in z.chunks_exact(stage.units).zip(self.changed) {
-            let flips = compare(&stage.pieces.breakpoints, z, &mut stage.side, &mut stage.flipped);
+        let n = self.changed.len();
+        let z = &stage.z[..n * stage.width];
+        for (z, changed) in z.chunks_exact(stage.width).zip(self.changed) {
+            let flips = match (&stage.activation, &mut stage.last_seen) {
+                (Activate::Scalar(pieces), LastSeen::Side { side, flipped }) => {
+                    compare(&pieces.breakpoints, z, side, flipped)
+                }
+                (_, LastSeen::Largest(rows)) => compare_largest(z, rows),
+                (_, LastSeen::Order { pairs, order }) => compare_order(pairs, z, order),
+                (_, LastSeen::Side { .. }) => unreachable!("groups have no breakpoints"),
+            };
             stage.flips += u64::from(flips);
             *changed |= flips > 0;
         }
-        activate(&stage.pieces, z, &mut stage.h[..z.len()]);
+        stage.activation.apply(z, &mut stage.h[..n * stage.outputs]);
     }
+}
+
+/// Number of maxout units of which another row is the largest than when last seen.
+fn compare_largest<T: Real>(z: &[T], rows: &mut [Option<usize>]) -> u32 {
+    let mut flips = 0;
+    for (unit, last) in z.chunks_exact(z.len() / rows.len()).zip(rows) {
+        let row = (1..unit.len()).fold(0, |largest, row| if unit[row] > unit[largest] { row } else { largest });
+        // Where rows are equal, the next grid point decides.
+        if unit.iter().filter(|&&z| z == unit[row]).count() == 1 {
+            flips += u32::from(last.replace(row).is_some_and(|last| last != row));
+        }
+    }
+    flips
+}
+
+/// Number of pairs of rows of sorted groups that have another order than when last seen.
+fn compare_order<T: Real>(pairs: &[(usize, usize)], z: &[T], order: &mut [Ordering]) -> u32 {
+    let mut flips = 0;
+    let n_groups = order.len() / pairs.len();
+    for (group, order) in z.chunks_exact(z.len() / n_groups).zip(order.chunks_exact_mut(pairs.len())) {
+        for (&(i, j), order) in pairs.iter().zip(order) {
+            let now = group[j].partial_cmp(&group[i]).expect("finite pre-activations");
+            if now != Ordering::Equal {
+                flips += u32::from(*order == now.reverse());
+                *order = now;
+            }
+        }
+    }
+    flips
 }
 
 /// Number of units that are on another side of a breakpoint than when last seen.
@@ -110,7 +185,7 @@ pub(super) fn advance<T: Real>(
     let mut input = points;
     for (stage, weights) in stages.iter_mut().zip(weights) {
         stage.take(input, weights, changed)?;
-        input = &stage.h[..changed.len() * stage.units];
+        input = &stage.h[..changed.len() * stage.outputs];
     }
     Ok(changed.iter().filter(|&&c| c).count() as u64)
 }

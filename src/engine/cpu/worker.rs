@@ -15,7 +15,8 @@ use crate::trace::Crossing;
 /// Rows of a block: enough to feed the matrix product, few enough to stay in the cache.
 pub(super) fn block_rows(architecture: &Architecture) -> usize {
     const ELEMENTS: usize = 1 << 16;
-    let widest = architecture.affine_maps().map(|a| a.inputs()).max().unwrap_or(1);
+    let hidden = architecture.layers().iter().map(|layer| layer.affine.units());
+    let widest = hidden.chain([architecture.input_dim()]).max().unwrap_or(1);
     (ELEMENTS / widest).clamp(32, 512)
 }
 
@@ -40,15 +41,13 @@ impl<T: Real> Worker<T> {
         let pipeline = match method {
             Method::Exact => Pipeline::Exact {
                 input: Block::new(architecture.input_dim(), rows),
-                pipeline: exact::Pipeline::new(
-                    layers.map(|(l, x)| exact::Stage::new(l, x.affine.units(), &x.activation, rows)).collect(),
-                ),
+                pipeline: exact::Pipeline::new(layers.map(|(l, layer)| exact::Stage::new(l, layer, rows)).collect()),
             },
             Method::Sampled { grid } => Pipeline::Sampled {
                 grid,
                 points: vec![T::default(); rows * architecture.input_dim()],
                 changed: vec![false; rows],
-                stages: layers.map(|(l, x)| sampled::Stage::new(l, x.affine.units(), &x.activation, rows)).collect(),
+                stages: layers.map(|(l, layer)| sampled::Stage::new(l, layer, rows)).collect(),
             },
         };
         let weights = vec![AffineWeights::default(); architecture.depth()];

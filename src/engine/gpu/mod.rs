@@ -51,7 +51,7 @@ use self::machine::Halt;
 use super::{Engine, Estimator, Method, PathCounts, Precision, Provenance};
 use crate::ensemble::Ensemble;
 use crate::error::Result;
-use crate::network::Network;
+use crate::network::{Architecture, Network};
 use crate::path::Path;
 use crate::trace::{Trace, check_dimension};
 
@@ -97,6 +97,7 @@ impl GpuEngine {
     /// # Errors
     /// If a single path does not fit on the device, and whatever goes wrong with it.
     pub fn profile(&self, ensemble: &Ensemble, method: Method, networks: u64) -> Result<Profile> {
+        check_shape(ensemble.network.architecture())?;
         let draws: Vec<u64> = (0..networks).collect();
         self.lane().profile(&Job::Ensemble(ensemble), method, &draws).map_err(|halt| match halt {
             Halt::Error(error) => error,
@@ -117,6 +118,7 @@ impl GpuEngine {
         networks: Range<u64>,
         stop: &AtomicBool,
     ) -> Result<Vec<PathCounts>> {
+        check_shape(ensemble.network.architecture())?;
         let next = AtomicU64::new(networks.start);
         let work = Work { ensemble, estimator, end: networks.end, stop };
         let shares: Vec<Result<Vec<(u64, Counts)>, Halt>> = std::thread::scope(|scope| {
@@ -162,6 +164,11 @@ impl GpuEngine {
     }
 }
 
+/// Refuses activations that no kernel computes.
+fn check_shape(architecture: &Architecture) -> Result<()> {
+    architecture.check_scalar("the GPU engine")
+}
+
 /// Counts of consecutive draws, a list of paths each.
 type Counts = Vec<Vec<PathCounts>>;
 
@@ -197,6 +204,7 @@ impl Engine for GpuEngine {
     }
 
     fn memory_needed(&self, ensemble: &Ensemble, estimator: Estimator) -> Result<u128> {
+        check_shape(ensemble.network.architecture())?;
         let path = 4 * 8 * ensemble.path.n_coordinates();
         self.lanes.iter().try_fold(path, |sum, lane| Ok(sum + lock(lane).memory_needed(ensemble, estimator)?))
     }
@@ -227,6 +235,7 @@ impl Engine for GpuEngine {
     }
 
     fn count_given(&self, network: &Network, paths: &[&Path], method: Method) -> Result<Vec<PathCounts>> {
+        check_shape(network.architecture())?;
         if paths.is_empty() {
             return Ok(Vec::new());
         }
@@ -239,6 +248,7 @@ impl Engine for GpuEngine {
     }
 
     fn trace(&self, network: &Network, paths: &[&Path], stop: &AtomicBool) -> Result<Vec<Trace>> {
+        check_shape(network.architecture())?;
         let job = Job::Given(network, paths);
         let mut lane = self.lane();
         let mut traces = Vec::new();

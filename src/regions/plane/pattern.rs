@@ -20,7 +20,7 @@ impl PatternLayout {
     pub(super) fn new(architecture: &Architecture) -> Self {
         let mut first_word = 0;
         let field = |layer: &Layer| {
-            let bits = (layer.activation.kappa().next_power_of_two().trailing_zeros() as usize).max(1);
+            let bits = (layer.activation.pieces().slopes.len().next_power_of_two().trailing_zeros() as usize).max(1);
             let bits = bits.next_power_of_two();
             let n_words = (layer.affine.units() * bits).div_ceil(64);
             let field = Field { first_word, n_words, bits };

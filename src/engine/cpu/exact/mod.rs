@@ -8,6 +8,7 @@
 //! piece there depends on both neighbours. So a stage carries the last two vertices from block to block.
 
 mod block;
+mod groups;
 mod stage;
 mod tally;
 

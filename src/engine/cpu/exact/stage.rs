@@ -3,11 +3,12 @@
 use pulp::{Simd, WithSimd};
 
 use super::block::Block;
-use crate::engine::cpu::activate::activate;
+use super::groups::{Groups, Switch};
+use crate::engine::cpu::activate::{Activate, activate};
 use crate::engine::cpu::halt::Halt;
 use crate::engine::cpu::product;
 use crate::engine::cpu::real::{AllFinite, Real};
-use crate::network::{Activation, AffineWeights, Pieces};
+use crate::network::{Activation, AffineWeights, Layer, Pieces};
 use crate::trace::Crossing;
 
 /// Neighbouring units compared at a time in the search for crossings.
@@ -20,13 +21,41 @@ struct Inside<T> {
     breakpoint: u32,
 }
 
+/// How the units of a layer change piece, and what they put out.
+enum Units<T> {
+    /// Units of one pre-activation each.
+    Scalar {
+        pieces: Pieces<T>,
+        /// The activation at every breakpoint.
+        at_breakpoints: Vec<T>,
+    },
+    /// Units of several pre-activations each.
+    Grouped { groups: Groups, activation: Activate<T> },
+}
+
+impl<T: Real> Units<T> {
+    fn new(pre_activations: usize, activation: &Activation) -> Self {
+        match Groups::new(activation, pre_activations) {
+            Some(groups) => Self::Grouped { groups, activation: Activate::new(activation) },
+            None => {
+                let exact = activation.pieces();
+                Self::Scalar {
+                    pieces: exact.map(T::from_f64),
+                    at_breakpoints: exact.breakpoints.iter().map(|&tau| T::from_f64(exact.value(tau))).collect(),
+                }
+            }
+        }
+    }
+}
+
 /// One hidden layer of the pipeline.
 pub(crate) struct Stage<T> {
     layer: usize,
-    units: usize,
-    pieces: Pieces<T>,
-    /// The activation at every breakpoint.
-    at_breakpoints: Vec<T>,
+    /// Number of pre-activations.
+    width: usize,
+    units: Units<T>,
+    /// Of units of one pre-activation.
+    breakpoints: Vec<T>,
     has_flat_piece: bool,
     /// Pre-activations, row-major: the carried vertices, then the block's.
     z: Vec<T>,
@@ -40,6 +69,8 @@ pub(crate) struct Stage<T> {
     /// Crossings between the last vertex passed on and the next, by fraction, of which `next` and later are still to do.
     inside: Vec<Inside<T>>,
     next: usize,
+    /// Room for the changes of groups that a scan finds.
+    found: Vec<Switch<T>>,
     new_z: Vec<T>,
     pub(super) out: Block<T>,
     /// The last row passed on in an earlier block.
@@ -50,15 +81,17 @@ pub(crate) struct Stage<T> {
 }
 
 impl<T: Real> Stage<T> {
-    pub(crate) fn new(layer: usize, units: usize, activation: &Activation, capacity: usize) -> Self {
-        let exact = activation.pieces();
+    pub(crate) fn new(layer: usize, shape: &Layer, capacity: usize) -> Self {
+        let width = shape.affine.units();
+        let scalar = shape.activation.scalar();
+        let breakpoints = scalar.map_or(&[][..], |pieces| &pieces.breakpoints);
         Self {
             layer,
-            units,
-            pieces: exact.map(T::from_f64),
-            at_breakpoints: exact.breakpoints.iter().map(|&tau| T::from_f64(exact.value(tau))).collect(),
-            has_flat_piece: exact.slopes.contains(&0.0),
-            z: vec![T::default(); units * (capacity + 2)],
+            width,
+            units: Units::new(width, &shape.activation),
+            breakpoints: breakpoints.iter().map(|&tau| T::from_f64(tau)).collect(),
+            has_flat_piece: scalar.is_some_and(|pieces| pieces.slopes.contains(&0.0)),
+            z: vec![T::default(); width * (capacity + 2)],
             position: vec![0.0; capacity + 2],
             boundary: vec![false; capacity + 2],
             dead: vec![false; capacity + 2],
@@ -67,9 +100,10 @@ impl<T: Real> Stage<T> {
             cursor: 0,
             inside: Vec::new(),
             next: 0,
-            new_z: vec![T::default(); units],
-            out: Block::new(units, capacity),
-            last_h: vec![T::default(); units],
+            found: Vec::new(),
+            new_z: vec![T::default(); width],
+            out: Block::new(shape.outputs(), capacity),
+            last_h: vec![T::default(); shape.outputs()],
             passed_any: false,
             crossings: 0,
             log: None,
@@ -80,6 +114,9 @@ impl<T: Real> Stage<T> {
     pub(super) fn reset(&mut self, log: bool) {
         (self.rows, self.carried, self.cursor, self.crossings) = (0, 0, 0, 0);
         self.passed_any = false;
+        if let Units::Grouped { groups, .. } = &mut self.units {
+            groups.reset();
+        }
         self.out.clear();
         self.log = log.then(Vec::new);
     }
@@ -88,7 +125,7 @@ impl<T: Real> Stage<T> {
     pub(super) fn load(&mut self, input: &Block<T>, weights: &AffineWeights<T>) -> Result<(), Halt> {
         let (base, rows) = (self.carried, input.rows);
         self.rows = base + rows;
-        let z = &mut self.z[base * self.units..self.rows * self.units];
+        let z = &mut self.z[base * self.width..self.rows * self.width];
         product::affine(&input.h[..rows * input.width], weights, z);
         self.position[base..self.rows].copy_from_slice(&input.position[..rows]);
         self.boundary[base..self.rows].copy_from_slice(&input.boundary[..rows]);
@@ -107,10 +144,10 @@ impl<T: Real> Stage<T> {
 
     /// Units that fell onto a breakpoint at the last vertex of the block before: do they go on falling?
     fn settle_carried(&mut self) {
-        for breakpoint in 0..self.pieces.breakpoints.len() {
-            let tau = self.pieces.breakpoints[breakpoint];
-            for unit in 0..self.units {
-                let z = |row: usize| self.z[row * self.units + unit];
+        for breakpoint in 0..self.breakpoints.len() {
+            let tau = self.breakpoints[breakpoint];
+            for unit in 0..self.width {
+                let z = |row: usize| self.z[row * self.width + unit];
                 if z(1) == tau && z(0) > tau && z(2) <= tau {
                     self.cross_at_vertex(1, unit, breakpoint, false);
                 }
@@ -145,9 +182,16 @@ impl<T: Real> Stage<T> {
     fn scan(&mut self, i: usize) {
         self.inside.clear();
         self.next = 0;
-        let n = self.units;
-        for breakpoint in 0..self.pieces.breakpoints.len() {
-            let tau = self.pieces.breakpoints[breakpoint];
+        self.scan_units(i);
+        self.scan_groups(i);
+        self.inside.sort_unstable_by(|a, b| a.fraction.partial_cmp(&b.fraction).expect("finite pre-activations"));
+    }
+
+    #[inline(always)]
+    fn scan_units(&mut self, i: usize) {
+        let n = self.width;
+        for breakpoint in 0..self.breakpoints.len() {
+            let tau = self.breakpoints[breakpoint];
             for base in (0..n).step_by(SCAN) {
                 let len = SCAN.min(n - base);
                 let a = &self.z[i * n + base..][..len];
@@ -166,13 +210,27 @@ impl<T: Real> Stage<T> {
                 }
             }
         }
-        self.inside.sort_unstable_by(|a, b| a.fraction.partial_cmp(&b.fraction).expect("finite pre-activations"));
+    }
+
+    #[inline(always)]
+    fn scan_groups(&mut self, i: usize) {
+        let Units::Grouped { groups, .. } = &mut self.units else { return };
+        let (a, b) = self.z[i * self.width..][..2 * self.width].split_at(self.width);
+        let mut found = std::mem::take(&mut self.found);
+        groups.scan(a, b, &mut found);
+        for Switch { fraction, unit, pair, rising } in found.drain(..) {
+            match fraction {
+                None => self.cross_at_vertex(i, unit, pair, rising),
+                Some(fraction) => self.cross_inside(i, fraction, unit, pair, rising),
+            }
+        }
+        self.found = found;
     }
 
     /// A unit is above a breakpoint at one of vertices `i` and `i + 1` and not at the other: where does it change piece?
     fn resolve(&mut self, i: usize, unit: usize, breakpoint: usize) {
-        let tau = self.pieces.breakpoints[breakpoint];
-        let z = |row: usize| self.z[row * self.units + unit];
+        let tau = self.breakpoints[breakpoint];
+        let z = |row: usize| self.z[row * self.width + unit];
         let (a, b) = (z(i), z(i + 1));
         if a == tau {
             // Rises from the breakpoint: a change unless it came from above or the path starts here.
@@ -185,10 +243,13 @@ impl<T: Real> Stage<T> {
                 self.cross_at_vertex(i + 1, unit, breakpoint, false);
             }
         } else {
-            let fraction = (tau - a) / (b - a);
-            self.inside.push(Inside { fraction, unit: unit as u32, breakpoint: breakpoint as u32 });
-            self.record(between(&self.position[i..], fraction), unit, breakpoint, b > tau);
+            self.cross_inside(i, (tau - a) / (b - a), unit, breakpoint, b > tau);
         }
+    }
+
+    fn cross_inside(&mut self, i: usize, fraction: T, unit: usize, breakpoint: usize, rising: bool) {
+        self.inside.push(Inside { fraction, unit: unit as u32, breakpoint: breakpoint as u32 });
+        self.record(between(&self.position[i..], fraction), unit, breakpoint, rising);
     }
 
     fn cross_at_vertex(&mut self, vertex: usize, unit: usize, breakpoint: usize, rising: bool) {
@@ -206,8 +267,12 @@ impl<T: Real> Stage<T> {
     #[inline(always)]
     fn pass_vertex(&mut self, i: usize) {
         let row = self.out.rows;
-        let z = &self.z[i * self.units..][..self.units];
-        activate(&self.pieces, z, &mut self.out.h[row * self.units..][..self.units]);
+        let z = &self.z[i * self.width..][..self.width];
+        let h = &mut self.out.h[row * self.out.width..][..self.out.width];
+        match &self.units {
+            Units::Scalar { pieces, .. } => activate(pieces, z, h),
+            Units::Grouped { activation, .. } => activation.apply(z, h),
+        }
         self.finish_row(self.position[i], self.boundary[i], self.dead[i]);
     }
 
@@ -216,16 +281,29 @@ impl<T: Real> Stage<T> {
     fn pass_crossings(&mut self) {
         let i = self.cursor - 1;
         let fraction = self.inside[self.next].fraction;
-        let (a, rest) = self.z[i * self.units..].split_at(self.units);
+        let (a, rest) = self.z[i * self.width..].split_at(self.width);
         let from_a = T::ONE - fraction;
-        for ((z, &a), &b) in self.new_z.iter_mut().zip(a).zip(&rest[..self.units]) {
+        for ((z, &a), &b) in self.new_z.iter_mut().zip(a).zip(&rest[..self.width]) {
             *z = from_a * a + fraction * b;
         }
-        let h = &mut self.out.h[self.out.rows * self.units..][..self.units];
-        activate(&self.pieces, &self.new_z, h);
-        while let Some(crossing) = self.inside.get(self.next).filter(|c| c.fraction == fraction) {
-            h[crossing.unit as usize] = self.at_breakpoints[crossing.breakpoint as usize];
-            self.next += 1;
+        let crossings = self.inside[self.next..].iter().take_while(|c| c.fraction == fraction);
+        let h = &mut self.out.h[self.out.rows * self.out.width..][..self.out.width];
+        match &self.units {
+            Units::Scalar { pieces, at_breakpoints } => {
+                activate(pieces, &self.new_z, h);
+                for crossing in crossings {
+                    h[crossing.unit as usize] = at_breakpoints[crossing.breakpoint as usize];
+                    self.next += 1;
+                }
+            }
+            Units::Grouped { groups, activation, .. } => {
+                for crossing in crossings {
+                    let (i, j) = groups.rows(crossing.unit as usize, crossing.breakpoint as usize);
+                    self.new_z[j] = self.new_z[i];
+                    self.next += 1;
+                }
+                activation.apply(&self.new_z, h);
+            }
         }
         self.finish_row(between(&self.position[i..], fraction), true, self.dead[i + 1]);
     }
@@ -257,7 +335,7 @@ impl<T: Real> Stage<T> {
     pub(super) fn carry(&mut self) {
         self.carried = self.rows.min(2);
         let first = self.rows - self.carried;
-        self.z.copy_within(first * self.units..self.rows * self.units, 0);
+        self.z.copy_within(first * self.width..self.rows * self.width, 0);
         self.position.copy_within(first..self.rows, 0);
         self.boundary.copy_within(first..self.rows, 0);
         self.dead.copy_within(first..self.rows, 0);

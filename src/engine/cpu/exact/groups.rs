@@ -1,0 +1,146 @@
+//! Units of several pre-activations: where the largest of them, or their order, changes.
+//!
+//! The piece of a unit along an interval between two vertices follows from the values at both, compared and never subtracted: of
+//! rows that are equal at one end the other end decides, of rows equal at both the first counts as the larger. So a unit changes
+//! piece at a vertex if the intervals before and after differ there, and between vertices if the two ends of an interval do.
+
+use crate::engine::cpu::real::Real;
+use crate::network::{Activation, ActivationKind, pair_index, pairs};
+
+/// A change of piece.
+pub(super) struct Switch<T> {
+    /// Where between the two vertices; `None` at the first of them.
+    pub(super) fraction: Option<T>,
+    pub(super) unit: usize,
+    /// The two rows of the unit that change order, by their place among all pairs.
+    pub(super) pair: usize,
+    /// Whether the second of the two comes up.
+    pub(super) rising: bool,
+}
+
+/// The units of a layer along the path.
+pub(super) struct Groups {
+    size: usize,
+    pairs: Vec<(usize, usize)>,
+    pieces: Pieces,
+    started: bool,
+}
+
+/// The pieces at the end of the interval before.
+enum Pieces {
+    /// The largest row of every unit.
+    Largest(Vec<usize>),
+    /// Of every group and pair of rows, whether the second is above the first.
+    Above(Vec<bool>),
+}
+
+impl Groups {
+    /// `None` for an activation of one pre-activation.
+    pub(super) fn new(activation: &Activation, pre_activations: usize) -> Option<Self> {
+        let (size, pieces) = match activation.kind() {
+            ActivationKind::Scalar(_) => return None,
+            ActivationKind::Maxout { rank } => (*rank, Pieces::Largest(vec![0; pre_activations / rank])),
+            ActivationKind::GroupSort { size } => {
+                (*size, Pieces::Above(vec![false; pre_activations / size * activation.n_switches()]))
+            }
+        };
+        Some(Self { size, pairs: pairs(size).collect(), pieces, started: false })
+    }
+
+    /// The rows of the layer that a pair of a unit is.
+    pub(super) fn rows(&self, unit: usize, pair: usize) -> (usize, usize) {
+        let (i, j) = self.pairs[pair];
+        (unit * self.size + i, unit * self.size + j)
+    }
+
+    /// Forgets the path before.
+    pub(super) fn reset(&mut self) {
+        self.started = false;
+    }
+
+    /// Finds the changes of piece at a vertex with pre-activations `a` and on the interval to the next, with `b`.
+    #[inline(always)]
+    pub(super) fn scan<T: Real>(&mut self, a: &[T], b: &[T], found: &mut Vec<Switch<T>>) {
+        let started = std::mem::replace(&mut self.started, true);
+        let units = a.chunks_exact(self.size).zip(b.chunks_exact(self.size)).enumerate();
+        match &mut self.pieces {
+            Pieces::Largest(rows) => {
+                for ((unit, (a, b)), row) in units.zip(rows) {
+                    if started && stays_largest(a, b, *row) {
+                        continue;
+                    }
+                    *row = walk(a, b, started.then_some(*row), |fraction, from, to| {
+                        let pair = pair_index(a.len(), from.min(to), from.max(to));
+                        found.push(Switch { fraction, unit, pair, rising: to > from });
+                    });
+                }
+            }
+            Pieces::Above(above) => {
+                for ((unit, (a, b)), above) in units.zip(above.chunks_exact_mut(self.pairs.len())) {
+                    for ((pair, &(i, j)), above) in self.pairs.iter().enumerate().zip(above) {
+                        let start = a[j] > a[i] || (a[j] == a[i] && b[j] > b[i]);
+                        let end = b[j] > b[i] || (b[j] == b[i] && a[j] > a[i]);
+                        if started && *above != start {
+                            found.push(Switch { fraction: None, unit, pair, rising: start });
+                        }
+                        if start != end {
+                            let fraction = Some(meeting([a[i], a[j]], [b[i], b[j]]));
+                            found.push(Switch { fraction, unit, pair, rising: end });
+                        }
+                        *above = end;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a row of a unit is the largest all along an interval.
+#[inline(always)]
+fn stays_largest<T: Real>(a: &[T], b: &[T], row: usize) -> bool {
+    let (at_a, at_b) = (a[row], b[row]);
+    let mut is_beaten = false;
+    for (other, (&a, &b)) in a.iter().zip(b).enumerate() {
+        is_beaten |= (a > at_a) | (b > at_b) | ((other < row) & (a == at_a) & (b == at_b));
+    }
+    !is_beaten
+}
+
+/// Walks along the largest rows of a unit from `a` to `b`, `before` being the largest before `a`. Hands every change to `take`:
+/// where, from which row and to which. Returns the last row.
+fn walk<T: Real>(a: &[T], b: &[T], before: Option<usize>, mut take: impl FnMut(Option<T>, usize, usize)) -> usize {
+    let ends = |row: usize| (a[row], b[row]);
+    let mut row = (1..a.len()).fold(0, |largest, row| if ends(row) > ends(largest) { row } else { largest });
+    if let Some(before) = before.filter(|&before| before != row) {
+        take(None, before, row);
+    }
+    // The last change, which is told once the next is known to be elsewhere, so that rows that meet the largest together make
+    // one; and the row before it.
+    let (mut last, mut from) = (None, row);
+    loop {
+        let mut next: Option<(T, usize)> = None;
+        for other in (0..a.len()).filter(|&other| b[other] > b[row]) {
+            let mut fraction = meeting([a[row], a[other]], [b[row], b[other]]);
+            // No row meets the largest before the last change, but by rounding.
+            if let Some(last) = last.filter(|&last| a[row] <= a[other] || fraction < last) {
+                fraction = last;
+            }
+            if next.is_none_or(|(least, _)| fraction < least) {
+                next = Some((fraction, other));
+            }
+        }
+        let told = last.filter(|&last| next.is_none_or(|(fraction, _)| fraction != last));
+        if told.is_some() {
+            take(told, from, row);
+            from = row;
+        }
+        let Some((fraction, other)) = next else { return row };
+        (last, row) = (Some(fraction), other);
+    }
+}
+
+/// The fraction of an interval at which two rows meet whose order at its ends differs.
+fn meeting<T: Real>(a: [T; 2], b: [T; 2]) -> T {
+    let at_a = a[0] - a[1];
+    at_a / (at_a + (b[1] - b[0]))
+}

@@ -1,0 +1,170 @@
+//! The f64 reference, straight from the definitions.
+//!
+//! It shares no code with the engines, so that they can be checked against it, and does everything in the plainest way:
+//! layer by layer, all vertices at once, one multiplication after the other.
+
+use super::Crossing;
+use crate::error::{Error, Result};
+use crate::network::{ActivationKind, Network, Pieces, pair_index, pairs};
+use crate::path::Path;
+
+struct Vertex {
+    position: f64,
+    /// Input of the layer at hand.
+    h: Vec<f64>,
+}
+
+pub(super) fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<Crossing>> {
+    let vertex = |ix: usize| Vertex { position: path.positions()[ix], h: path.vertex(ix).to_vec() };
+    let mut vertices: Vec<Vertex> = (0..path.n_vertices()).map(vertex).collect();
+    let mut crossings = Vec::new();
+    for (layer, (shape, weights)) in network.architecture().layers().iter().zip(network.affine()).enumerate() {
+        let z: Vec<Vec<f64>> = vertices.iter().map(|v| weights.apply(&v.h)).collect();
+        // Differences of two of them must be finite, too.
+        if !z.iter().flatten().all(|z| z.abs() < 0.25 * f64::MAX) {
+            return Err(Error::failed(format!("layer {}: a pre-activation exceeds the range of f64", layer + 1)));
+        }
+        let mut switches = match shape.activation.kind() {
+            ActivationKind::Scalar(pieces) => of_pieces(pieces, &z),
+            ActivationKind::Maxout { rank } => of_maxima(*rank, &z),
+            ActivationKind::GroupSort { size } => of_orders(*size, &z),
+        };
+        for &Switch { interval, fraction, unit, breakpoint, rising, .. } in &switches {
+            let position = match fraction {
+                Some(fraction) => between(&vertices[interval], &vertices[interval + 1], fraction),
+                None => vertices[interval].position,
+            };
+            crossings.push(Crossing { position, layer, unit, breakpoint, rising });
+        }
+        switches.retain(|switch| switch.fraction.is_some());
+        switches
+            .sort_by(|a, b| (a.interval.cmp(&b.interval)).then(a.fraction.partial_cmp(&b.fraction).expect("numbers")));
+        let mut new = switches.chunk_by(|a, b| (a.interval, a.fraction) == (b.interval, b.fraction)).peekable();
+        let mut refined = Vec::new();
+        for (i, vertex) in vertices.iter().enumerate() {
+            refined.push(Vertex { position: vertex.position, h: shape.activation.apply(&z[i]) });
+            while let Some(group) = new.next_if(|group| group[0].interval == i) {
+                let fraction = group[0].fraction.expect("inside the interval");
+                let mut z = mix(&z[i], &z[i + 1], fraction);
+                for switch in group {
+                    match switch.meets {
+                        Meets::Breakpoint(tau) => z[switch.unit] = tau,
+                        Meets::Rows(i, j) => z[j] = z[i],
+                    }
+                }
+                let position = between(vertex, &vertices[i + 1], fraction);
+                refined.push(Vertex { position, h: shape.activation.apply(&z) });
+            }
+        }
+        vertices = refined;
+    }
+    Ok(crossings)
+}
+
+/// A unit of a layer changes piece.
+struct Switch {
+    /// The vertex at which it does, or before it.
+    interval: usize,
+    /// Where between two vertices; `None` at the vertex.
+    fraction: Option<f64>,
+    unit: usize,
+    breakpoint: usize,
+    rising: bool,
+    meets: Meets,
+}
+
+/// What a pre-activation is equal to where its unit changes piece.
+#[derive(Clone, Copy)]
+enum Meets {
+    Breakpoint(f64),
+    /// One row of the layer another.
+    Rows(usize, usize),
+}
+
+/// Units of one pre-activation each, from the pre-activations at all vertices.
+fn of_pieces(pieces: &Pieces<f64>, z: &[Vec<f64>]) -> Vec<Switch> {
+    let mut switches = Vec::new();
+    for unit in 0..z[0].len() {
+        let z: Vec<f64> = z.iter().map(|z| z[unit]).collect();
+        for (breakpoint, &tau) in pieces.breakpoints.iter().enumerate() {
+            switches.extend(of_level(&z, tau, unit, breakpoint, Meets::Breakpoint(tau)));
+        }
+    }
+    switches
+}
+
+/// Sorted groups: the difference of two rows changes sign. A pair is on its lower piece where row j is not above row i < j.
+fn of_orders(size: usize, z: &[Vec<f64>]) -> Vec<Switch> {
+    let mut switches = Vec::new();
+    for unit in 0..z[0].len() / size {
+        for (breakpoint, (i, j)) in pairs(size).enumerate() {
+            let (i, j) = (unit * size + i, unit * size + j);
+            let difference: Vec<f64> = z.iter().map(|z| z[j] - z[i]).collect();
+            switches.extend(of_level(&difference, 0.0, unit, breakpoint, Meets::Rows(i, j)));
+        }
+    }
+    switches
+}
+
+/// Where a function with these values at the vertices, linear between them, crosses a level.
+fn of_level(z: &[f64], tau: f64, unit: usize, breakpoint: usize, meets: Meets) -> Vec<Switch> {
+    let switch = |interval, fraction, rising| Switch { interval, fraction, unit, breakpoint, rising, meets };
+    let mut switches = Vec::new();
+    for (i, ends) in z.windows(2).enumerate() {
+        let (a, b) = (ends[0], ends[1]);
+        if (a < tau && b > tau) || (a > tau && b < tau) {
+            switches.push(switch(i, Some((tau - a) / (b - a)), b > tau));
+        }
+    }
+    for (i, around) in z.windows(3).enumerate() {
+        // On the breakpoint at a vertex: the unit changes piece if it is above on one side only.
+        if around[1] == tau && (around[0] > tau) != (around[2] > tau) {
+            switches.push(switch(i + 1, None, around[2] > tau));
+        }
+    }
+    switches
+}
+
+/// Maxout units: cut at every point where two rows meet, the path has one largest row between neighbouring cuts, the first of those that
+/// are equal all along.
+fn of_maxima(rank: usize, z: &[Vec<f64>]) -> Vec<Switch> {
+    let mut switches = Vec::new();
+    for unit in 0..z[0].len() / rank {
+        let mut last = None;
+        for (interval, ends) in z.windows(2).enumerate() {
+            let [a, b] = [0, 1].map(|end| &ends[end][unit * rank..][..rank]);
+            let meets = pairs(rank).filter_map(|(i, j)| {
+                let (at_a, at_b) = (a[i] - a[j], b[j] - b[i]);
+                ((at_a > 0.0 && at_b > 0.0) || (at_a < 0.0 && at_b < 0.0)).then(|| at_a / (at_a + at_b))
+            });
+            let mut cuts: Vec<f64> = meets.chain([0.0, 1.0]).collect();
+            cuts.sort_by(f64::total_cmp);
+            cuts.dedup();
+            for cut in cuts.windows(2) {
+                let middle = mix(a, b, 0.5 * (cut[0] + cut[1]));
+                let now = (1..rank).fold(0, |top, row| if middle[row] > middle[top] { row } else { top });
+                if let Some(before) = last.replace(now).filter(|&before| before != now) {
+                    let (i, j) = (usize::min(before, now), usize::max(before, now));
+                    switches.push(Switch {
+                        interval,
+                        fraction: (cut[0] > 0.0).then_some(cut[0]),
+                        unit,
+                        breakpoint: pair_index(rank, i, j),
+                        rising: now == j,
+                        meets: Meets::Rows(unit * rank + i, unit * rank + j),
+                    });
+                }
+            }
+        }
+    }
+    switches
+}
+
+/// The points between `a` and `b` at a fraction of the way.
+fn mix(a: &[f64], b: &[f64], fraction: f64) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| (1.0 - fraction) * a + fraction * b).collect()
+}
+
+fn between(a: &Vertex, b: &Vertex, fraction: f64) -> f64 {
+    (a.position + fraction * (b.position - a.position)).min(b.position)
+}

@@ -1,0 +1,197 @@
+//! Which boundaries are knots.
+
+use super::Crossing;
+use crate::network::{Activation, ActivationKind, Network, pairs};
+use crate::path::Path;
+
+/// The pieces that the units of a layer are on.
+enum Pattern<'a> {
+    /// Of every unit its piece.
+    Pieces { slopes: &'a [f64], pieces: Vec<usize> },
+    /// Of every maxout unit the row that is largest.
+    Largest { rank: usize, rows: Vec<usize> },
+    /// Of every sorted group and pair of rows (i, j), i < j, whether row j is above row i.
+    Above { size: usize, above: Vec<Vec<bool>> },
+}
+
+impl<'a> Pattern<'a> {
+    /// The pattern at pre-activations `z`; the lower piece of two.
+    fn at(activation: &'a Activation, z: &[f64]) -> Self {
+        match activation.kind() {
+            ActivationKind::Scalar(pieces) => {
+                Self::Pieces { slopes: &pieces.slopes, pieces: z.iter().map(|&z| pieces.lower_piece(z)).collect() }
+            }
+            ActivationKind::Maxout { rank } => {
+                let largest =
+                    |unit: &[f64]| (1..*rank).fold(0, |top, row| if unit[row] > unit[top] { row } else { top });
+                Self::Largest { rank: *rank, rows: z.chunks_exact(*rank).map(largest).collect() }
+            }
+            ActivationKind::GroupSort { size } => {
+                let above = |group: &[f64]| pairs(*size).map(|(i, j)| group[j] > group[i]).collect();
+                Self::Above { size: *size, above: z.chunks_exact(*size).map(above).collect() }
+            }
+        }
+    }
+
+    /// The derivatives of the layer's outputs, from those of its pre-activations.
+    fn outputs(&self, dz: &[f64]) -> Vec<f64> {
+        match self {
+            Self::Pieces { slopes, pieces } => dz.iter().zip(pieces).map(|(dz, &piece)| dz * slopes[piece]).collect(),
+            Self::Largest { rank, rows } => dz.chunks_exact(*rank).zip(rows).map(|(unit, &row)| unit[row]).collect(),
+            Self::Above { size, above } => {
+                dz.chunks_exact(*size).zip(above).flat_map(|(group, above)| sorted(group, above)).collect()
+            }
+        }
+    }
+
+    /// Changes the pattern by the layer's crossings at one point. Returns outputs and what it changes of their derivatives, those of the
+    /// pre-activations being `dz`.
+    fn pass(&mut self, crossings: &[&Crossing], dz: &[f64]) -> Vec<(usize, f64)> {
+        let mut bends = Vec::new();
+        match self {
+            // By steps, since a unit may pass several breakpoints at one rounded position.
+            Self::Pieces { slopes, pieces } => {
+                for crossing in crossings {
+                    let piece = &mut pieces[crossing.unit];
+                    let old = slopes[*piece];
+                    *piece = if crossing.rising { (*piece + 1).min(slopes.len() - 1) } else { piece.saturating_sub(1) };
+                    bends.push((crossing.unit, (slopes[*piece] - old) * dz[crossing.unit]));
+                }
+            }
+            Self::Largest { rank, rows } => {
+                let all: Vec<(usize, usize)> = pairs(*rank).collect();
+                let ends = |crossing: &Crossing| {
+                    let (i, j) = all[crossing.breakpoint];
+                    if crossing.rising { (i, j) } else { (j, i) }
+                };
+                for crossings in crossings.chunk_by(|a, b| a.unit == b.unit) {
+                    let unit = crossings[0].unit;
+                    // Where one row after the other comes up at one rounded position, the last stays.
+                    let is_left = |row| crossings.iter().any(|crossing| ends(crossing).0 == row);
+                    if let Some(row) = crossings.iter().map(|crossing| ends(crossing).1).find(|&row| !is_left(row)) {
+                        let old = std::mem::replace(&mut rows[unit], row);
+                        bends.push((unit, dz[unit * *rank + row] - dz[unit * *rank + old]));
+                    }
+                }
+            }
+            Self::Above { size, above } => {
+                for crossings in crossings.chunk_by(|a, b| a.unit == b.unit) {
+                    let unit = crossings[0].unit;
+                    let group = &dz[unit * *size..][..*size];
+                    let before = sorted(group, &above[unit]);
+                    crossings.iter().for_each(|crossing| above[unit][crossing.breakpoint] = crossing.rising);
+                    let changes =
+                        sorted(group, &above[unit]).into_iter().zip(before).map(|(after, before)| after - before);
+                    bends.extend(changes.enumerate().map(|(row, bend)| (unit * *size + row, bend)));
+                }
+            }
+        }
+        bends
+    }
+}
+
+/// The values of a group's rows from the highest row to the lowest, `above` telling of every pair (i, j) whether row j is above row i.
+fn sorted(values: &[f64], above: &[bool]) -> Vec<f64> {
+    let mut n_above = vec![0; values.len()];
+    for ((i, j), &is_above) in pairs(values.len()).zip(above) {
+        n_above[if is_above { i } else { j }] += 1;
+    }
+    let mut rows: Vec<usize> = (0..values.len()).collect();
+    rows.sort_by_key(|&row| n_above[row]);
+    rows.into_iter().map(|row| values[row]).collect()
+}
+
+/// Walks along the path with the activation pattern and decides at every boundary whether the output changes slope.
+///
+/// What changes at a boundary is followed as a difference through the layers, so that it is zero exactly when it dies: where a later
+/// layer is flat, where weights are zero, or where it cancels.
+pub(super) struct SlopeWalk<'a> {
+    network: &'a Network,
+    path: &'a Path,
+    /// Of every layer, before the next boundary.
+    patterns: Vec<Pattern<'a>>,
+    /// The edge of the path that `slopes` are of.
+    edge: usize,
+    /// Derivative of every pre-activation of every layer along that edge, with that pattern.
+    slopes: Vec<Vec<f64>>,
+}
+
+impl<'a> SlopeWalk<'a> {
+    /// Starts with the pattern between the start of the path and its first boundary.
+    pub(super) fn new(network: &'a Network, path: &'a Path, first_boundary: f64) -> Self {
+        let mut walk = Self { network, path, patterns: Vec::new(), edge: 0, slopes: Vec::new() };
+        let mut h = path.vertex(0).to_vec();
+        if path.n_vertices() > 1 {
+            let middle = 0.5 * first_boundary;
+            walk.edge = path.positions().partition_point(|&p| p <= middle).clamp(1, path.n_vertices() - 1) - 1;
+            path.point_on_edge(walk.edge, middle, &mut h);
+        }
+        for (shape, weights) in network.architecture().layers().iter().zip(network.affine()) {
+            let z = weights.apply(&h);
+            walk.patterns.push(Pattern::at(&shape.activation, &z));
+            h = shape.activation.apply(&z);
+        }
+        if path.n_vertices() > 1 {
+            walk.turn(walk.edge);
+        }
+        walk
+    }
+
+    /// Takes the derivatives along an edge.
+    fn turn(&mut self, edge: usize) {
+        let mut h = self.path.direction(edge);
+        self.edge = edge;
+        self.slopes.clear();
+        for (weights, pattern) in self.network.affine().iter().zip(&self.patterns) {
+            let dz = weights.linear(&h);
+            h = pattern.outputs(&dz);
+            self.slopes.push(dz);
+        }
+    }
+
+    /// Passes a boundary; says whether it is a knot.
+    pub(super) fn step(&mut self, position: f64, crossings: &[Crossing]) -> bool {
+        let last_edge = self.path.n_vertices() - 2;
+        let after = (self.path.positions().partition_point(|&p| p <= position).max(1) - 1).min(last_edge);
+        let before = (self.path.positions().partition_point(|&p| p < position).max(1) - 1).min(last_edge);
+        if before != self.edge {
+            self.turn(before);
+        }
+        let mut change = vec![0.0; self.path.dim()];
+        if after != before {
+            let directions = self.path.direction(after).into_iter().zip(self.path.direction(before));
+            change = directions.map(|(after, before)| after - before).collect();
+        }
+        let layers = self.patterns.iter_mut().zip(&mut self.slopes).enumerate();
+        for (layer, (pattern, slopes)) in layers {
+            change = self.network.affine()[layer].linear(&change);
+            let passed: Vec<&Crossing> = crossings.iter().filter(|c| c.layer == layer).collect();
+            let bends = pattern.pass(&passed, slopes);
+            slopes.iter_mut().zip(&change).for_each(|(slope, change)| *slope += change);
+            change = pattern.outputs(&change);
+            bends.into_iter().for_each(|(output, bend)| change[output] += bend);
+        }
+        self.edge = after;
+        self.network.affine()[self.patterns.len()].linear(&change).iter().any(|&c| c != 0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Row 1 overtakes row 0, and row 2 row 1, at one rounded position; so do all three rows of a group.
+    #[test]
+    fn several_changes_at_one_position_end_with_the_last() {
+        let crossing = |breakpoint| Crossing { position: 1.0, layer: 0, unit: 1, breakpoint, rising: true };
+        let dz = [0.0, 0.0, 0.0, 1.0, 2.0, 5.0];
+        let mut largest = Pattern::Largest { rank: 3, rows: vec![0, 0] };
+        assert_eq!(largest.pass(&[&crossing(0), &crossing(2)], &dz), [(1, 4.0)]);
+        assert_eq!(largest.outputs(&dz), [0.0, 5.0]);
+        let mut above = Pattern::Above { size: 3, above: vec![vec![false; 3]; 2] };
+        assert_eq!(above.outputs(&dz), dz);
+        let bends = above.pass(&[&crossing(0), &crossing(1), &crossing(2)], &dz);
+        assert_eq!(bends, [(3, 4.0), (4, 0.0), (5, -4.0)]);
+        assert_eq!(above.outputs(&dz), [0.0, 0.0, 0.0, 5.0, 2.0, 1.0]);
+    }
+}
