@@ -11,7 +11,7 @@ use super::expected::maxout_second_moment;
 use super::rice::{self, Switches, homogeneous_gain, normal_density};
 use crate::ensemble::Ensemble;
 use crate::error::Result;
-use crate::network::{Activation, ActivationKind, BiasLaw, RandomNetwork};
+use crate::network::{Activation, ActivationKind, BiasLaw, Pieces, RandomNetwork};
 use crate::path::{EvenPaths, Path};
 
 /// Numbers drawn to average over a path law.
@@ -42,24 +42,21 @@ impl Moments {
         rice::crossing_rate(q, r / q, s - r * r / q, u)
     }
 
-    /// The moments of the next layer after an activation, with weights of variance `weight_gain` / inputs and biases of variance
-    /// `bias_variance`.
-    fn next(&self, activation: &Activation, weight_gain: f64, bias_variance: f64) -> Self {
-        let Self { q, r, s } = self.activated(activation);
+    /// The moments of the next layer, with weights of variance `weight_gain` / inputs and biases of variance `bias_variance`.
+    fn next(&self, outputs: Outputs, weight_gain: f64, bias_variance: f64) -> Self {
+        let Self { q, r, s } = self.of_outputs(outputs);
         Self { q: weight_gain * q + bias_variance, r: weight_gain * r, s: weight_gain * s }
     }
 
-    /// The moments of outputs of an activation.
-    fn activated(&self, activation: &Activation) -> Self {
+    /// The moments of the layer's outputs.
+    fn of_outputs(&self, outputs: Outputs) -> Self {
         let Self { q, r, s } = *self;
-        let pieces = match activation.kind() {
-            ActivationKind::Scalar(pieces) => pieces,
-            // Sorting keeps sums of squares.
-            ActivationKind::GroupSort { .. } => return *self,
+        let pieces = match outputs {
+            Outputs::Pieces(pieces) => pieces,
+            Outputs::Sorted => return *self,
             // The derivative of the largest is its regression on the value, of which the square has the mean m q, and a rest that is
             // independent of the choice.
-            ActivationKind::Maxout { rank } => {
-                let m = maxout_second_moment(*rank);
+            Outputs::Largest { second_moment: m } => {
                 let drift2 = if q > 0.0 { r * r / q } else { 0.0 };
                 return Self { q: m * q, r: m * r, s: s + (m - 1.0) * drift2 };
             }
@@ -80,6 +77,28 @@ impl Moments {
     }
 }
 
+/// What second moments of outputs depend on.
+#[derive(Clone, Copy)]
+enum Outputs<'a> {
+    Pieces(&'a Pieces<f64>),
+    /// The pre-activations in another order, which keeps sums of squares.
+    Sorted,
+    /// The largest of several, with the second moment of that of standard normal numbers.
+    Largest {
+        second_moment: f64,
+    },
+}
+
+impl<'a> Outputs<'a> {
+    fn of(activation: &'a Activation) -> Self {
+        match activation.kind() {
+            ActivationKind::Scalar(pieces) => Self::Pieces(pieces),
+            ActivationKind::Maxout { rank } => Self::Largest { second_moment: maxout_second_moment(*rank) },
+            ActivationKind::GroupSort { .. } => Self::Sorted,
+        }
+    }
+}
+
 /// The standard deviation of each layer's pre-activations at this distance from the origin, as if all layers were wide.
 pub(crate) fn pre_activation_stds(network: &RandomNetwork, distance: f64) -> Vec<f64> {
     let layers = network.architecture().layers();
@@ -89,7 +108,7 @@ pub(crate) fn pre_activation_stds(network: &RandomNetwork, distance: f64) -> Vec
     let next = |q: &f64, l: usize| {
         let activation = &layers[l - 1].activation;
         match *q > 0.0 {
-            true => Moments { q: *q, r: 0.0, s: 0.0 }.next(activation, gain(l), bias_variance(l)).q,
+            true => Moments { q: *q, r: 0.0, s: 0.0 }.next(Outputs::of(activation), gain(l), bias_variance(l)).q,
             false => gain(l) * activation.scalar().map_or(0.0, |pieces| pieces.value(0.0).powi(2)) + bias_variance(l),
         }
     };
@@ -133,7 +152,7 @@ struct LayerLaw<'a> {
     /// Weight variance times inputs.
     gain: f64,
     bias_variance: f64,
-    activation: &'a Activation,
+    outputs: Outputs<'a>,
     switches: Switches,
 }
 
@@ -149,7 +168,7 @@ impl<'a> Law<'a> {
             .map(|layer| LayerLaw {
                 gain: network.weights().variance(layer.affine) * layer.affine.inputs() as f64,
                 bias_variance: network.bias().std(layer.affine).powi(2),
-                activation: &layer.activation,
+                outputs: Outputs::of(&layer.activation),
                 switches: Switches::of_layer(layer),
             })
             .collect();
@@ -212,7 +231,7 @@ impl<'a> Law<'a> {
                 let rate: f64 = layer.switches.levels.iter().map(|&u| moments.crossing_rate(u)).sum();
                 *sum += weight * rate * layer.switches.multiplicity;
                 if let Some(next) = self.layers.get(l + 1) {
-                    moments = moments.next(layer.activation, next.gain, next.bias_variance);
+                    moments = moments.next(layer.outputs, next.gain, next.bias_variance);
                 }
             }
         }

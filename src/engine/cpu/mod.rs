@@ -231,8 +231,8 @@ impl Engine for CpuEngine {
                 let rows = block_rows(architecture) as u128 + 3;
                 let of_layer = |layer: &Layer| {
                     let values = (layer.affine.units() + layer.outputs()) as u128 * rows * size;
-                    let groups = if layer.activation.scalar().is_some() { 0 } else { layer.groups() as u128 };
-                    values + (groups + 16) * layer.activation.n_switches() as u128
+                    let pairs = if layer.activation.scalar().is_some() { 0 } else { layer.activation.n_switches() };
+                    values + 8 * layer.affine.units() as u128 + (16 + layer.groups() as u128) * pairs as u128
                 };
                 let layers: u128 = architecture.layers().iter().map(of_layer).sum();
                 layers + 2 * architecture.input_dim() as u128 * rows * size

@@ -30,8 +30,8 @@ pub(super) struct Groups {
 enum Pieces {
     /// The largest row of every unit.
     Largest(Vec<usize>),
-    /// Of every group and pair of rows, whether the second is above the first.
-    Above(Vec<bool>),
+    /// Of every group its rows from the highest to the lowest.
+    Order(Vec<usize>),
 }
 
 impl Groups {
@@ -41,7 +41,7 @@ impl Groups {
             ActivationKind::Scalar(_) => return None,
             ActivationKind::Maxout { rank } => (*rank, Pieces::Largest(vec![0; pre_activations / rank])),
             ActivationKind::GroupSort { size } => {
-                (*size, Pieces::Above(vec![false; pre_activations / size * activation.n_switches()]))
+                (*size, Pieces::Order((0..pre_activations).map(|row| row % size).collect()))
             }
         };
         Some(Self { size, pairs: pairs(size).collect(), pieces, started: false })
@@ -75,22 +75,39 @@ impl Groups {
                     });
                 }
             }
-            Pieces::Above(above) => {
-                for ((unit, (a, b)), above) in units.zip(above.chunks_exact_mut(self.pairs.len())) {
-                    for ((pair, &(i, j)), above) in self.pairs.iter().enumerate().zip(above) {
-                        let start = a[j] > a[i] || (a[j] == a[i] && b[j] > b[i]);
-                        let end = b[j] > b[i] || (b[j] == b[i] && a[j] > a[i]);
-                        if started && *above != start {
-                            found.push(Switch { fraction: None, unit, pair, rising: start });
+            Pieces::Order(order) => {
+                for ((unit, (a, b)), order) in units.zip(order.chunks_exact_mut(self.size)) {
+                    let mut switch = |fraction, up: usize, down: usize| {
+                        let pair = pair_index(a.len(), up.min(down), up.max(down));
+                        found.push(Switch { fraction, unit, pair, rising: up > down });
+                    };
+                    sort(order, a, b, |up, down| {
+                        if started {
+                            switch(None, up, down);
                         }
-                        if start != end {
-                            let fraction = Some(meeting([a[i], a[j]], [b[i], b[j]]));
-                            found.push(Switch { fraction, unit, pair, rising: end });
-                        }
-                        *above = end;
-                    }
+                    });
+                    sort(order, b, a, |up, down| {
+                        switch(Some(meeting([a[down], a[up]], [b[down], b[up]])), up, down);
+                    });
                 }
             }
+        }
+    }
+}
+
+/// Sorts rows by insertion, from the highest by `first` to the lowest; of those equal the higher by `then` comes first, of those equal in
+/// both the one that is first. Hands every pair that changes order to `take`, once: the row that comes up and the row that goes down.
+#[inline(always)]
+fn sort<T: Real>(rows: &mut [usize], first: &[T], then: &[T], mut take: impl FnMut(usize, usize)) {
+    for end in 1..rows.len() {
+        for place in (1..=end).rev() {
+            let (high, low) = (rows[place - 1], rows[place]);
+            let keys = |row: usize| (first[row], then[row]);
+            if keys(high) > keys(low) || (keys(high) == keys(low) && high < low) {
+                break;
+            }
+            take(low, high);
+            rows.swap(place - 1, place);
         }
     }
 }
