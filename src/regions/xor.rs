@@ -17,8 +17,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::model::Model;
-use super::tree::{Found, Parity, thread_pool};
+use super::tree::{Found, Parity, STACK_BYTES};
 use super::{Count, Domain, Method, Work};
+use crate::engine::cpu::thread_pool;
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::random::Stream;
@@ -70,7 +71,7 @@ pub fn lower_bound(
         return Err(Error::usage("a lower bound needs at least 1 trial and a slack of at least 1"));
     }
     let model = Model::new(network, domain)?;
-    let pool = thread_pool(options.threads)?;
+    let pool = thread_pool(options.threads, Some(STACK_BYTES))?;
     let mut work = Work::default();
     let mut best = 0;
     let mut passes = |r: u32| {

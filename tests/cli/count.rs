@@ -107,6 +107,9 @@ fn bad_input_is_refused() {
     let refuse_with =
         |more: &[&str], message: &[&str]| refuse(&[&["count", "--network", &lines], more].concat(), message);
     refuse(&["count", "--network", "missing.npz"], &["missing.npz"]);
+    for method in ["tree", "xor"] {
+        refuse_with(&["--method", method, "--threads", "100000"], &["--threads 100000: give 1 to 1024"]);
+    }
     refuse_with(&["--method", "plane"], &["--method plane needs a box"]);
     refuse_with(&["--activation", "max-min"], &["activations of one pre-activation so far, not"]);
     refuse(

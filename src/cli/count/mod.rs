@@ -94,6 +94,7 @@ enum MethodChoice {
 }
 
 pub(super) fn run(args: &CountArgs, stop: &AtomicBool) -> Result<()> {
+    // Methods without a pool of threads do not look at it.
     if args.threads == Some(0) {
         return Err(Error::usage("--threads 0: give at least 1"));
     }
@@ -136,7 +137,7 @@ fn count(args: &CountArgs, network: &Network, domain: &Domain, found: &AtomicU64
             let options = TreeOptions { threads: args.threads, journal: args.journal.clone() };
             tree::count(network, domain, &options, found, stop)
         }
-        MethodChoice::Plane => thread_pool(args.threads)?.install(|| plane::count(network, domain, stop)),
+        MethodChoice::Plane => thread_pool(args.threads, None)?.install(|| plane::count(network, domain, stop)),
         MethodChoice::Milp => milp::count(network, domain, found, stop),
         MethodChoice::Xor => {
             let CountArgs { threads, seed, trials, slack, effort, .. } = *args;

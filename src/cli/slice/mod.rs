@@ -69,7 +69,7 @@ pub(super) fn run(args: &SliceArgs, stop: &AtomicBool) -> Result<()> {
     let cells_format = args.cells.as_deref().map(CellsFormat::of_file).transpose()?;
     let network = args.network.read()?;
     let place = args.place.place(network.architecture().input_dim())?;
-    let pool = thread_pool(args.threads)?;
+    let pool = thread_pool(args.threads, None)?;
     let [mut picture, mut cells] = outputs(args)?;
 
     let start = Instant::now();

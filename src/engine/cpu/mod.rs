@@ -25,15 +25,18 @@ use crate::network::{Layer, Network};
 use crate::path::Path;
 use crate::trace::{Trace, check_dimension};
 
-/// A pool of this many threads; `None` takes all there are.
-pub(crate) fn thread_pool(threads: Option<usize>) -> Result<ThreadPool> {
+/// A pool of this many threads; `None` takes all there are. Work that recurs deeply asks for a stack of its own size.
+pub(crate) fn thread_pool(threads: Option<usize>, stack_bytes: Option<usize>) -> Result<ThreadPool> {
     /// More than this wait for each other for minutes.
     const MAX_THREADS: usize = 1024;
     if let Some(n) = threads.filter(|n| !(1..=MAX_THREADS).contains(n)) {
         return Err(Error::usage(format!("--threads {n}: give 1 to {MAX_THREADS}")));
     }
-    let pool = ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
-    pool.map_err(|e| Error::failed(format!("cannot start the threads: {e}")))
+    let mut pool = ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0));
+    if let Some(bytes) = stack_bytes {
+        pool = pool.stack_size(bytes);
+    }
+    pool.build().map_err(|e| Error::failed(format!("cannot start the threads: {e}")))
 }
 
 /// Counts on the processor's cores.
@@ -49,7 +52,7 @@ impl CpuEngine {
     /// # Errors
     /// Zero threads, and threads that the system does not give.
     pub fn new(threads: Option<usize>, precision: Precision) -> Result<Self> {
-        let pool = thread_pool(threads)?;
+        let pool = thread_pool(threads, None)?;
         Ok(Self { pool, precision })
     }
 

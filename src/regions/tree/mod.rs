@@ -15,7 +15,6 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -25,7 +24,8 @@ use self::tally::Tally;
 use self::walk::{Route, Shared, Walker};
 use super::model::Model;
 use super::{Count, Domain, Method};
-use crate::error::{Error, Result};
+use crate::engine::cpu::thread_pool;
+use crate::error::Result;
 use crate::journal::Journal;
 use crate::network::Network;
 
@@ -73,7 +73,7 @@ pub fn count(
 ) -> Result<Count> {
     let model = Model::new(network, domain)?;
     let shared = Shared::new(&model, stop, found);
-    let pool = thread_pool(options.threads)?;
+    let pool = thread_pool(options.threads, Some(STACK_BYTES))?;
     let (mut journal, done) = open_journal(network, domain, options)?;
     pool.install(|| {
         let (mut total, ends) = frontier(&shared);
@@ -102,13 +102,7 @@ pub fn count(
 }
 
 /// The walk recurs once for every unit that cuts.
-const STACK_BYTES: usize = 64 << 20;
-
-/// Threads whose stacks suffice for walks.
-pub(super) fn thread_pool(threads: Option<usize>) -> Result<ThreadPool> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).stack_size(STACK_BYTES);
-    pool.build().map_err(|e| Error::failed(format!("cannot start threads: {e}")))
-}
+pub(super) const STACK_BYTES: usize = 64 << 20;
 
 /// Counts one part, and writes it down if it was finished.
 fn count_part(shared: &Shared, start: Vec<bool>, journal: &Mutex<Option<&mut Journal>>) -> Result<Tally> {
