@@ -49,7 +49,7 @@ fn network(arch: &str, name: &str, seed: u64, outputs: usize, value: impl Fn(u32
         let stream = Stream::new(seed, 0, l as u32);
         let (n, units) = (map.inputs() * map.units(), map.units());
         let values: Vec<f64> = (0..n + units).map(|e| value(stream.word(e as u64))).collect();
-        AffineWeights { weight: values[..n].to_vec(), bias: values[n..].to_vec() }
+        AffineWeights::new(values[..n].to_vec(), values[n..].to_vec())
     });
     let affine = affine.collect();
     Network::new(architecture, affine).expect("matching shapes")
@@ -118,13 +118,13 @@ fn composed_zigzags_have_four_to_the_depth_pieces() {
         let signs = [1.0, 1.0, -1.0];
         let thresholds = [-0.1, -0.6, 0.8];
         let readout = [-12.0, 7.0, -10.0];
-        let mut affine = vec![AffineWeights { weight: signs.to_vec(), bias: thresholds.to_vec() }];
+        let mut affine = vec![AffineWeights::new(signs.to_vec(), thresholds.to_vec())];
         for _ in 1..depth {
             let weight = readout.iter().flat_map(|r| signs.map(|s| s * r)).collect();
             let bias = (0..3).map(|u| 8.0 * signs[u] + thresholds[u]).collect();
-            affine.push(AffineWeights { weight, bias });
+            affine.push(AffineWeights::new(weight, bias));
         }
-        affine.push(AffineWeights { weight: readout.to_vec(), bias: vec![8.0] });
+        affine.push(AffineWeights::new(readout.to_vec(), vec![8.0]));
         let shape = Architecture::dense(1, &vec![3; depth], Activation::relu(), 1).expect("a shape");
         let net = Network::new(shape, affine).expect("matching shapes");
         assert_eq!(regions(&net, &cube(1, 0.0, 1.0)).1, 4u64.pow(depth as u32), "depth {depth}");
@@ -322,7 +322,7 @@ fn mixed_integer_programs_find_the_same_regions() {
     assert!(n_regions > 100, "{n_regions}");
     // max(x, 0), at every scale of the box.
     let line = Architecture::parse("1-1", Activation::relu(), 1).expect("a shape");
-    let unit = AffineWeights { weight: vec![1.0], bias: vec![0.0] };
+    let unit = AffineWeights::new(vec![1.0], vec![0.0]);
     let line = Network::new(line, vec![unit.clone(), unit]).expect("matching shapes");
     for size in [1e-20, 1e-6, 1e6, 1e20] {
         let count = milp::count(&line, &cube(1, -size, size), &AtomicU64::new(0), &GO_ON).expect("a count");

@@ -31,7 +31,7 @@ fn with_rows(network: &Network, activation: &str, rows: &[f64], inputs: &[f64]) 
         let weight = given.weight.chunks_exact(units).flat_map(|row| {
             inputs.iter().flat_map(|c| expand(row).into_iter().map(move |w| c * w)).collect::<Vec<f64>>()
         });
-        AffineWeights { weight: weight.collect(), bias: expand(&given.bias) }
+        AffineWeights::new(weight.collect(), expand(&given.bias))
     });
     let activation = activation.parse().expect("known");
     let old = network.architecture();
@@ -127,8 +127,8 @@ fn exchanges_are_the_inversions_between_the_ends() {
         for (case, values) in values.chunks_exact(2 * size).enumerate() {
             let (slope, bias) = values.split_at(size);
             let architecture = Architecture::dense(1, &[size], format!("group-sort:{size}").parse().expect("known"), 1);
-            let hidden = AffineWeights { weight: slope.to_vec(), bias: bias.to_vec() };
-            let read_out = AffineWeights { weight: vec![1.0; size], bias: vec![0.0] };
+            let hidden = AffineWeights::new(slope.to_vec(), bias.to_vec());
+            let read_out = AffineWeights::new(vec![1.0; size], vec![0.0]);
             let network = Network::new(architecture.expect("valid"), vec![hidden, read_out]).expect("matching");
             let at = |x: f64, row: usize| slope[row] * x + bias[row];
             let inverted = |&(i, j): &(usize, usize)| (at(-1.0, i) > at(-1.0, j)) != (at(2.0, i) > at(2.0, j));

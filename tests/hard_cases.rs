@@ -175,7 +175,7 @@ fn layers_may_have_activations_of_their_own() {
     let layers = activations.map(|name| (1, Arc::new(name.parse().expect("known"))));
     let architecture = Architecture::new(1, layers.to_vec(), 1).expect("valid");
     let affine = [(1.0, 0.0), (1.0, -2.0), (2.0, 0.0), (1.0, 0.0)]
-        .map(|(weight, bias)| AffineWeights { weight: vec![weight], bias: vec![bias] });
+        .map(|(weight, bias)| AffineWeights::new(vec![weight], vec![bias]));
     let network = Network::new(architecture, affine.to_vec()).expect("valid");
     let path = common::line(&[-4.0, 4.0]);
     assert_eq!(counts(&network, &path), (9, 9, 8));

@@ -79,7 +79,7 @@ fn homogeneous(network: &Network) -> Network {
         if !readout {
             weight[inputs * columns + units] = 1.0;
         }
-        affine.push(AffineWeights { weight, bias: vec![0.0; columns] });
+        affine.push(AffineWeights::new(weight, vec![0.0; columns]));
     }
     let widths: Vec<usize> = layers.iter().map(|l| l.affine.units() + 1).collect();
     let activation = network.architecture().activation().clone();

@@ -317,9 +317,9 @@ fn check_small_whole_numbers(seed: u64, cases: u64, activations: &[&str]) {
         let widths: Vec<usize> = (0..=pick(3)).map(|_| group * (1 + pick(most))).collect();
         let outputs = 1 + pick(2);
         let architecture = Architecture::dense(1, &widths, activation, outputs).expect("valid");
-        let affine = architecture.affine_maps().map(|map| AffineWeights {
-            weight: (0..map.n_weights()).map(|_| [-2.0, -1.0, -1.0, 0.0, 1.0, 1.0, 2.0][pick(7)]).collect(),
-            bias: (0..map.units()).map(|_| [-1.0, -0.5, 0.0, 0.0, 0.5, 1.0][pick(6)]).collect(),
+        let affine = architecture.affine_maps().map(|map| {
+            let weight = (0..map.n_weights()).map(|_| [-2.0, -1.0, -1.0, 0.0, 1.0, 1.0, 2.0][pick(7)]).collect();
+            AffineWeights::new(weight, (0..map.units()).map(|_| [-1.0, -0.5, 0.0, 0.0, 0.5, 1.0][pick(6)]).collect())
         });
         let affine = affine.collect();
         let network = Network::new(architecture, affine).expect("matching shapes");

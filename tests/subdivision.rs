@@ -309,7 +309,7 @@ fn coarse_network(pick: &mut impl FnMut(usize) -> usize, inputs: usize, max_widt
             }
         }
         let weight = (0..inputs).flat_map(|i| rows.iter().map(move |row| row[i]).collect::<Vec<_>>()).collect();
-        AffineWeights { weight, bias }
+        AffineWeights::new(weight, bias)
     };
     let affine = sizes.windows(2).map(&mut layer).collect();
     let architecture = Architecture::dense(inputs, &widths, activation, sizes[sizes.len() - 1]).expect("valid");
@@ -362,9 +362,9 @@ fn one_generic_layer_has_zaslavskys_number() {
         let slope = |k: usize| (2 * k + 1) as f64 / n as f64 - 1.0;
         let weight = (0..n).map(|k| 2.0 * slope(k)).chain((0..n).map(|_| -1.0)).collect();
         let bias = (0..n).map(|k| -slope(k) * slope(k)).collect();
-        let readout = AffineWeights { weight: (0..n).map(|k| 1.0 + k as f64).collect(), bias: vec![0.0] };
+        let readout = AffineWeights::new((0..n).map(|k| 1.0 + k as f64).collect(), vec![0.0]);
         let shape = Architecture::dense(2, &[n], Activation::relu(), 1).expect("valid");
-        let network = Network::new(shape, vec![AffineWeights { weight, bias }, readout]).expect("matching shapes");
+        let network = Network::new(shape, vec![AffineWeights::new(weight, bias), readout]).expect("matching shapes");
         let regions = subdivide(&network, &Plane::of_inputs(), &Window::rectangle([-9.0, 9.0], [-9.0, 9.0]).unwrap());
         check_complex(&network, &regions);
         let expected = 1 + n + n * (n - 1) / 2;
@@ -379,13 +379,13 @@ fn one_generic_layer_has_zaslavskys_number() {
 fn splines_have_no_gaps() {
     let spline = rounded_zigzag();
     let pieces = spline.pieces().clone();
-    let first = AffineWeights { weight: vec![1.0, 0.0, 0.0, 1.0], bias: vec![0.0; 2] };
-    let readout = AffineWeights { weight: vec![1.0], bias: vec![0.0] };
+    let first = AffineWeights::new(vec![1.0, 0.0, 0.0, 1.0], vec![0.0; 2]);
+    let readout = AffineWeights::new(vec![1.0], vec![0.0]);
     for (at, tau) in [(0.1, 0.1), (0.3, 0.1), (0.1, 0.3), (0.3, 0.3)] {
         let near: f64 = tau - pieces.value(at) - pieces.value(0.0);
         for ulps in -40i64..=40 {
             let bias = f64::from_bits((near.to_bits() as i64 + ulps) as u64);
-            let second = AffineWeights { weight: vec![1.0; 2], bias: vec![bias] };
+            let second = AffineWeights::new(vec![1.0; 2], vec![bias]);
             let shape = Architecture::dense(2, &[2, 1], spline.clone(), 1).expect("valid");
             let network = Network::new(shape, vec![first.clone(), second, readout.clone()]).expect("matching shapes");
             let window = Window::rectangle([-0.5, 0.5], [0.0, 0.5]).expect("valid");
@@ -502,7 +502,7 @@ fn a_slice_equals_the_composed_network() {
         let weight = [&u, &v].into_iter().flat_map(|d| (0..units).map(|unit| product(d, unit))).collect();
         let bias = (0..units).map(|unit| first.bias[unit] + product(&origin, unit)).collect();
         let mut affine = network.affine().to_vec();
-        affine[0] = AffineWeights { weight, bias };
+        affine[0] = AffineWeights::new(weight, bias);
         let shape = network.architecture();
         let widths: Vec<usize> = shape.layers().iter().map(|layer| layer.affine.units()).collect();
         let composed = Architecture::dense(2, &widths, shape.activation().clone(), shape.outputs()).expect("valid");

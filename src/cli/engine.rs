@@ -56,7 +56,9 @@ impl EngineFlags {
         shapes: impl IntoIterator<Item = &'a Architecture>,
         quiet: bool,
     ) -> Result<Box<dyn Engine>> {
-        let suit_gpu = shapes.into_iter().try_for_each(|shape| shape.check_scalar("--engine gpu"));
+        let suit_gpu = shapes.into_iter().try_for_each(|shape| {
+            shape.check_dense_chain("--engine gpu").and_then(|()| shape.check_scalar("--engine gpu"))
+        });
         match self.asks_for_gpu()? {
             true => suit_gpu.and_then(|()| self.gpu()),
             false if self.engine == EngineChoice::Auto && !self.asks_for_f64() && suit_gpu.is_ok() => {

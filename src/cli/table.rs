@@ -100,6 +100,9 @@ pub(super) fn estimate(out: &mut dyn Write, plan: &Plan, estimate: &Estimate, ro
 fn verdict(out: &mut dyn Write, plan: &Plan, estimate: &Estimate) -> Result<()> {
     let Some(upper) = &estimate.theory.upper else {
         let reason = match plan.ensemble.network.bias() {
+            _ if !plan.ensemble.network.architecture().is_dense_chain() => {
+                "there is none for convolutions and skips so far"
+            }
             BiasLaw::Zero => "zero biases have no density",
             _ => "it is too large for a 64-bit number",
         };

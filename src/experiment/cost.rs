@@ -71,7 +71,7 @@ impl Costs {
         // A row of every layer: its product, its activations.
         let row = |layer: usize, is_drawn: bool| {
             let affine = architecture.layers()[layer].affine;
-            let product = if is_drawn { affine.n_weights() as f64 * MULTIPLY_ADD } else { 0.0 };
+            let product = if is_drawn { affine.n_products() as f64 * MULTIPLY_ADD } else { 0.0 };
             product + affine.units().max(affine.inputs()) as f64 * ACTIVATION + ROW
         };
         let weights: f64 = (0..n_drawn).map(|l| architecture.affine_map(l).n_weights() as f64).sum();

@@ -191,7 +191,7 @@ impl Plan {
             Precision::F32 => (f64::from(f32::EPSILON), ", or use --precision f64"),
             Precision::F64 => (f64::EPSILON, ""),
         };
-        let widest = self.ensemble.network.architecture().affine_maps().map(|a| a.inputs()).max().unwrap_or(1);
+        let widest = self.ensemble.network.architecture().affine_maps().map(|a| a.fan_in()).max().unwrap_or(1);
         let reach = path.reach();
         let finest = 4.0 * epsilon * (widest as f64).sqrt() * reach;
         let length = path.length();

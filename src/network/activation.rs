@@ -110,6 +110,11 @@ impl Activation {
         Self::spline("identity", Vec::new(), vec![1.0], [0.0; 2]).expect("valid")
     }
 
+    /// The largest of so many pre-activations.
+    pub(super) fn largest_of(rank: usize) -> Result<Self> {
+        format!("maxout:{rank}").parse()
+    }
+
     /// What it does.
     pub fn kind(&self) -> &ActivationKind {
         &self.kind

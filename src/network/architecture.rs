@@ -1,49 +1,30 @@
 //! The shape of a network: a list of affine layers and their activations, and the linear read-out.
 
-use std::fmt;
 use std::sync::Arc;
 
-use super::{Activation, ActivationKind};
+use super::{Activation, ActivationKind, Affine, AffineWeights};
 use crate::error::{Error, Result};
 use crate::random::Stream;
 
-/// An affine map between layers.
+/// The most that a layer may add from further back.
+pub(super) const MAX_SKIPS: usize = 64;
+
+/// What a layer adds to its pre-activations from further back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Affine {
-    /// Every input is connected to every unit.
-    Dense {
-        /// Number of inputs.
-        inputs: usize,
-        /// Number of pre-activations.
-        units: usize,
-    },
+pub struct Skip {
+    /// Where from: 0 is the network's input, l the outputs of the l-th hidden layer.
+    pub source: usize,
+    /// The map, without a bias of its own; `None` adds values as they are.
+    pub map: Option<Affine>,
 }
 
-impl Affine {
-    /// Number of inputs.
-    pub fn inputs(&self) -> usize {
-        let Self::Dense { inputs, .. } = *self;
-        inputs
-    }
-
-    /// Number of pre-activations, each a unit of the map; an activation may join several of them, see [`Layer`].
-    pub fn units(&self) -> usize {
-        let Self::Dense { units, .. } = *self;
-        units
-    }
-
-    /// Number of free weights, biases apart.
-    pub fn n_weights(&self) -> u128 {
-        self.inputs() as u128 * self.units() as u128
-    }
-}
-
-/// A hidden layer: an affine map and the activation of its units.
+/// A hidden layer: an affine map of the outputs before it, what it adds from further back, and the activation of its units.
 #[derive(Clone, Debug)]
 pub struct Layer {
     /// The affine map.
     pub affine: Affine,
+    /// What is added to its pre-activations.
+    pub skips: Vec<Skip>,
     /// The activation of every unit of the layer.
     pub activation: Arc<Activation>,
 }
@@ -59,17 +40,65 @@ impl Layer {
     pub fn groups(&self) -> usize {
         self.affine.units() / self.activation.group_size()
     }
+
+    /// Every map of the layer that has weights of its own: the main one, then those of its skips.
+    pub fn maps(&self) -> impl Iterator<Item = &Affine> {
+        [&self.affine].into_iter().chain(self.skips.iter().filter_map(|skip| skip.map.as_ref()))
+    }
+
+    /// The pre-activations, in plain f64, from the outputs before the layer and from those of the sources that it adds.
+    pub fn pre_activations<'a>(
+        &self,
+        weights: &AffineWeights<f64>,
+        h: &[f64],
+        source: impl Fn(usize) -> &'a [f64],
+    ) -> Vec<f64> {
+        let mut z = vec![0.0; self.affine.units()];
+        self.affine.add_bias(&weights.bias, &mut z);
+        self.add_products(weights, h, source, &mut z);
+        z
+    }
+
+    /// The derivatives of the pre-activations, from those of what they are made of.
+    pub fn derivatives<'a>(
+        &self,
+        weights: &AffineWeights<f64>,
+        dh: &[f64],
+        source: impl Fn(usize) -> &'a [f64],
+    ) -> Vec<f64> {
+        let mut dz = vec![0.0; self.affine.units()];
+        self.add_products(weights, dh, source, &mut dz);
+        dz
+    }
+
+    fn add_products<'a>(
+        &self,
+        weights: &AffineWeights<f64>,
+        h: &[f64],
+        source: impl Fn(usize) -> &'a [f64],
+        z: &mut [f64],
+    ) {
+        self.affine.add_product(&weights.weight, h, z);
+        for (skip, weight) in self.skips.iter().zip(&weights.skips) {
+            match &skip.map {
+                Some(map) => map.add_product(weight, source(skip.source), z),
+                None => z.iter_mut().zip(source(skip.source)).for_each(|(z, h)| *z += h),
+            }
+        }
+    }
 }
 
 /// A feed-forward network's shape: hidden layers and a linear read-out.
 ///
-/// Written `2-64x3` (2 inputs, three hidden layers of 64 units) or `784-512-256-128`. Widths are numbers of outputs: a maxout
-/// layer of width 8 and rank 3 has 24 pre-activations, and the next layer 8 inputs.
+/// Its text is what [`Architecture::parse`] reads. Widths are numbers of outputs: a maxout layer of width 8 and rank 3 has 24
+/// pre-activations, and the next layer 8 inputs.
 #[derive(Clone, Debug)]
 pub struct Architecture {
-    input_dim: usize,
+    input: Vec<usize>,
     layers: Vec<Layer>,
     outputs: usize,
+    /// See [`Architecture::kept`].
+    kept: Vec<Vec<usize>>,
 }
 
 impl Architecture {
@@ -87,72 +116,95 @@ impl Architecture {
     /// # Errors
     /// Those of [`Architecture::dense`].
     pub fn new(input_dim: usize, layers: Vec<(usize, Arc<Activation>)>, outputs: usize) -> Result<Self> {
+        let mut inputs = input_dim;
+        let layer = |(ix, (width, activation)): (usize, (usize, Arc<Activation>))| {
+            let units = pre_activations(&activation, width).map_err(|e| e.at(format!("hidden layer {}", ix + 1)))?;
+            let affine = Affine::Dense { inputs: std::mem::replace(&mut inputs, width), units };
+            Ok(Layer { affine, skips: Vec::new(), activation })
+        };
+        let layers = layers.into_iter().enumerate().map(layer).collect::<Result<_>>()?;
+        Self::of_layers(vec![input_dim], layers, outputs)
+    }
+
+    /// A network of any layers. The input is one number, channels and length, or channels, height and width.
+    ///
+    /// # Errors
+    /// Says which layer is empty, too large, or does not fit what comes before it.
+    pub fn of_layers(input: Vec<usize>, layers: Vec<Layer>, outputs: usize) -> Result<Self> {
         if layers.is_empty() {
             return Err(Error::usage("an architecture needs a hidden layer: for example 2-64x3"));
         }
         if outputs == 0 {
             return Err(Error::usage("the read-out needs at least 1 output"));
         }
-        if input_dim == 0 {
+        if input.contains(&0) {
             return Err(Error::usage("the input dimension is 0: give at least 1"));
         }
-        if let Some(ix) = layers.iter().position(|&(units, _)| units == 0) {
-            return Err(Error::usage(format!("hidden layer {} has width 0: give at least 1", ix + 1)));
+        let mut built = Self { input, layers, outputs, kept: Vec::new() };
+        for (ix, layer) in built.layers.iter().enumerate() {
+            built.check_layer(ix, layer).map_err(|e| e.at(format!("hidden layer {}", ix + 1)))?;
         }
-        let mut inputs = input_dim;
-        let layer = |(ix, (width, activation)): (usize, (usize, Arc<Activation>))| {
-            let units = activation.pre_activations(width).ok_or_else(|| {
-                let size = activation.group_size();
-                Error::usage(match activation.kind() {
-                    ActivationKind::GroupSort { .. } => {
-                        format!(
-                            "hidden layer {} has width {width}, no multiple of the group size {size} of {activation}",
-                            ix + 1
-                        )
-                    }
-                    _ => format!("hidden layer {}: {width} units of {size} pre-activations each are too many", ix + 1),
-                })
-            })?;
-            Ok(Layer { affine: Affine::Dense { inputs: std::mem::replace(&mut inputs, width), units }, activation })
-        };
-        let layers = layers.into_iter().enumerate().map(layer).collect::<Result<Vec<Layer>>>()?;
-        let built = Self { input_dim, layers, outputs };
-        if let Some(ix) = built.affine_maps().position(|a| a.n_weights() > u128::from(Stream::LEN)) {
-            return Err(Error::usage(format!("layer {}: more than 2^34 weights", ix + 1)));
+        let readout = built.affine_map(built.depth());
+        if readout.n_weights() > u128::from(Stream::LEN) {
+            return Err(Error::usage("the read-out has more than 2^34 weights"));
         }
+        built.kept = built.sources_kept();
         Ok(built)
     }
 
-    /// Reads `2-64x3` or `784-512-256-128`: the input dimension, then hidden widths, `WxN` for N layers of width W.
-    ///
-    /// # Errors
-    /// Says which part of the text is wrong.
-    pub fn parse(text: &str, activation: Activation, outputs: usize) -> Result<Self> {
-        const MAX_DEPTH: usize = 1_000_000;
-        let bad = |part: &str| {
-            Error::usage(format!("'{part}' in architecture '{text}': write for example 2-64x3 or 784-512-256-128"))
-        };
-        let number = |part: &str| part.parse::<usize>().map_err(|_| bad(part));
-        let mut parts = text.split('-');
-        let input_dim = number(parts.next().unwrap_or_default())?;
-        let mut widths = Vec::new();
-        for part in parts {
-            let (width, depth) = part.split_once('x').map_or((part, "1"), |(w, n)| (w, n));
-            let (width, depth) = (number(width).map_err(|_| bad(part))?, number(depth).map_err(|_| bad(part))?);
-            if depth == 0 {
-                return Err(bad(part));
-            }
-            if depth > MAX_DEPTH - widths.len() {
-                return Err(Error::usage(format!("architecture '{text}' has more than {MAX_DEPTH} layers")));
-            }
-            widths.extend(std::iter::repeat_n(width, depth));
+    fn sources_kept(&self) -> Vec<Vec<usize>> {
+        let mut last_use = vec![0; self.depth() + 1];
+        for (ix, layer) in self.layers.iter().enumerate() {
+            layer.skips.iter().for_each(|skip| last_use[skip.source] = ix);
         }
-        Self::dense(input_dim, &widths, activation, outputs).map_err(|e| e.at(format!("architecture '{text}'")))
+        let mut kept: Vec<Vec<usize>> = vec![Vec::new()];
+        for ix in 1..=self.depth() {
+            let before = kept[ix - 1].iter().copied().chain([ix - 1]);
+            kept.push(before.filter(|&source| last_use[source] >= ix).collect());
+        }
+        kept
+    }
+
+    fn check_layer(&self, ix: usize, layer: &Layer) -> Result<()> {
+        let (inputs, units, before) = (layer.affine.inputs(), layer.affine.units(), self.source_len(ix));
+        if units == 0 {
+            return Err(Error::usage("has width 0: give at least 1"));
+        }
+        if inputs != before {
+            return Err(Error::usage(format!("takes {inputs} inputs, but {before} values come before it")));
+        }
+        if layer.activation.outputs(units).is_none() {
+            return Err(Error::usage(format!("{units} pre-activations are no whole groups of {}", layer.activation)));
+        }
+        if layer.skips.len() > MAX_SKIPS {
+            return Err(Error::usage(format!("{} skips: the most are {MAX_SKIPS}", layer.skips.len())));
+        }
+        for &Skip { source, map } in &layer.skips {
+            if source > ix {
+                return Err(Error::usage(format!("adds the outputs of hidden layer {source}, which is not before it")));
+            }
+            let values = self.source_len(source);
+            let (from, to) = map.map_or((values, values), |map| (map.inputs(), map.units()));
+            if (from, to) != (values, units) {
+                return Err(Error::usage(format!(
+                    "has {units} pre-activations, to which {to} values made of {from} out of {values} cannot be added"
+                )));
+            }
+        }
+        match layer.maps().any(|map| map.n_weights() > u128::from(Stream::LEN)) {
+            true => Err(Error::usage("more than 2^34 weights")),
+            false => Ok(()),
+        }
     }
 
     /// Number of inputs of the network.
     pub fn input_dim(&self) -> usize {
-        self.input_dim
+        self.input.iter().product()
+    }
+
+    /// The shape of an input: one number, channels and length, or channels, height and width.
+    pub fn input(&self) -> &[usize] {
+        &self.input
     }
 
     /// The hidden layers, first to last.
@@ -175,6 +227,16 @@ impl Architecture {
         self.layers.iter().map(|layer| layer.outputs() as u128).sum()
     }
 
+    /// Number of values of a source of [skips](Skip): of the input (0), or of the outputs of the l-th hidden layer.
+    pub fn source_len(&self, source: usize) -> usize {
+        source.checked_sub(1).map_or_else(|| self.input_dim(), |layer| self.layers[layer].outputs())
+    }
+
+    /// The sources from before the inputs of hidden layer `ix` (from 0) that it or a later layer adds, first to last.
+    pub fn kept(&self, ix: usize) -> &[usize] {
+        &self.kept[ix]
+    }
+
     /// The first activation that joins several pre-activations, if there is one.
     pub fn grouped(&self) -> Option<&Activation> {
         self.layers.iter().map(|layer| layer.activation.as_ref()).find(|activation| activation.scalar().is_none())
@@ -193,7 +255,23 @@ impl Architecture {
         }
     }
 
-    /// Every affine map in order: one per hidden layer, then the read-out.
+    /// Whether every layer is dense and takes nothing but the outputs before it.
+    pub fn is_dense_chain(&self) -> bool {
+        self.layers.iter().all(|layer| matches!(layer.affine, Affine::Dense { .. }) && layer.skips.is_empty())
+    }
+
+    /// Refuses all but dense layers one after the other.
+    ///
+    /// # Errors
+    /// Says that `what` takes nothing else.
+    pub fn check_dense_chain(&self, what: &str) -> Result<()> {
+        match self.is_dense_chain() {
+            true => Ok(()),
+            false => Err(Error::usage(format!("{what} takes dense layers without skips so far, not {self}"))),
+        }
+    }
+
+    /// The main affine map of every layer in order, then the read-out's.
     pub fn affine_maps(&self) -> impl Iterator<Item = Affine> + '_ {
         (0..=self.depth()).map(|ix| self.affine_map(ix))
     }
@@ -208,65 +286,34 @@ impl Architecture {
 
     /// Number of weights and biases of the hidden layers.
     pub fn n_hidden_parameters(&self) -> u128 {
-        self.layers.iter().map(|layer| layer.affine.n_weights() + layer.affine.units() as u128).sum()
+        let of_layer =
+            |layer: &Layer| layer.maps().map(Affine::n_weights).sum::<u128>() + layer.affine.n_biases() as u128;
+        self.layers.iter().map(of_layer).sum()
     }
 
-    /// The activation that all layers share, or of the first layer.
+    /// The activation of the first layer that has weights, which mostly all share.
     pub fn activation(&self) -> &Activation {
-        &self.layers[0].activation
+        let layer = self.layers.iter().find(|layer| layer.affine.n_weights() > 0).unwrap_or(&self.layers[0]);
+        &layer.activation
     }
 }
 
-impl fmt::Display for Architecture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.input_dim)?;
-        for run in self.layers.chunk_by(|a, b| a.outputs() == b.outputs()) {
-            write!(f, "-{}", run[0].outputs())?;
-            if run.len() > 1 {
-                write!(f, "x{}", run.len())?;
+/// Pre-activations of a layer of so many outputs.
+pub(super) fn pre_activations(activation: &Activation, outputs: usize) -> Result<usize> {
+    activation.pre_activations(outputs).ok_or_else(|| {
+        let size = activation.group_size();
+        Error::usage(match activation.kind() {
+            ActivationKind::GroupSort { .. } => {
+                format!("has width {outputs}, no multiple of the group size {size} of {activation}")
             }
-        }
-        Ok(())
-    }
+            _ => format!("{outputs} units of {size} pre-activations each are too many"),
+        })
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parse(text: &str) -> Result<Architecture> {
-        Architecture::parse(text, Activation::relu(), 1)
-    }
-
-    #[test]
-    fn text_round_trips_in_its_shortest_form() {
-        for (text, shortest) in
-            [("2-64x3", "2-64x3"), ("784-512-256-128", "784-512-256-128"), ("1-3-3-5x1-5", "1-3x2-5x2")]
-        {
-            assert_eq!(parse(text).unwrap().to_string(), shortest);
-        }
-    }
-
-    #[test]
-    fn bad_shapes_are_refused_with_their_place() {
-        for (text, place) in [
-            ("", "''"),
-            ("2", "hidden layer"),
-            ("2-0x3", "hidden layer 1 has width 0"),
-            ("0-3", "input dimension"),
-            ("2-64x0", "'64x0'"),
-            ("2--3", "''"),
-            ("2-3x", "'3x'"),
-            ("2-a", "'a'"),
-            ("-2-3", "''"),
-            ("2-3x99999999", "more than"),
-            ("1-99999999999999999999", "'99999999999999999999'"),
-            ("1-200000x2", "2^34"),
-        ] {
-            let message = parse(text).expect_err(text).to_string();
-            assert!(message.contains(place), "{text}: {message}");
-        }
-    }
 
     #[test]
     fn widths_are_outputs() {
@@ -279,7 +326,7 @@ mod tests {
         let sorted = shape("2-8-4", "group-sort:4").unwrap();
         assert_eq!(sorted.layers().iter().map(Layer::groups).collect::<Vec<_>>(), [2, 1]);
         for (text, activation, message) in [
-            ("2-8-6", "group-sort:4", "hidden layer 2 has width 6"),
+            ("2-8-6", "group-sort:4", "hidden layer 2 '6': has width 6"),
             ("2-5", "max-min", "group size 2 of max-min"),
             ("2-18446744073709551615", "maxout:2", "too many"),
         ] {
@@ -287,6 +334,36 @@ mod tests {
             assert!(error.contains(message), "{error}");
         }
         maxout.check_scalar("it").unwrap_err();
-        parse("2-8").unwrap().check_scalar("it").unwrap();
+        shape("2-8", "relu").unwrap().check_scalar("it").unwrap();
+    }
+
+    #[test]
+    fn what_layers_add_later_is_kept_until_then() {
+        let shape = Architecture::parse("5-5-5~1-7+x2-7~0", Activation::relu(), 1);
+        shape.unwrap_err();
+        let shape = Architecture::parse("5-5-5~1-7+x2-7~3", Activation::relu(), 1).unwrap();
+        let kept: Vec<&[usize]> = (0..=shape.depth()).map(|l| shape.kept(l)).collect();
+        assert_eq!(kept, [&[][..], &[0], &[0], &[0], &[3], &[]]);
+        assert_eq!(shape.n_hidden_parameters(), 5 * 6 + 5 * 6 + 7 * 11 + 7 * 13 + 7 * 8);
+        assert!(!shape.is_dense_chain());
+    }
+
+    #[test]
+    fn layers_that_do_not_fit_are_refused() {
+        let relu = Arc::new(Activation::relu());
+        let dense = |inputs, units, skips: &[Skip]| Layer {
+            affine: Affine::Dense { inputs, units },
+            skips: skips.to_vec(),
+            activation: Arc::clone(&relu),
+        };
+        let whole = |source| Skip { source, map: None };
+        for (layers, message) in [
+            (vec![dense(3, 4, &[]), dense(5, 2, &[])], "hidden layer 2: takes 5 inputs, but 4"),
+            (vec![dense(3, 4, &[whole(0)])], "hidden layer 1: has 4 pre-activations, to which 3"),
+            (vec![dense(3, 3, &[whole(1)]), dense(3, 3, &[])], "hidden layer 1: adds the outputs of hidden layer 1"),
+        ] {
+            let error = Architecture::of_layers(vec![3], layers, 1).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
     }
 }

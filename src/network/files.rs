@@ -87,7 +87,7 @@ impl Network {
                 return Err(Error::usage(format!("{name}: holds {x}")));
             }
             let transposed = (0..inputs).flat_map(|i| weight.values.iter().skip(i).step_by(inputs).copied());
-            affine.push(AffineWeights { weight: transposed.collect(), bias });
+            affine.push(AffineWeights::new(transposed.collect(), bias));
         }
         let (input_dim, outputs) = (sizes[0], sizes[sizes.len() - 1]);
         let architecture = Architecture::dense(input_dim, &sizes[1..sizes.len() - 1], activation, outputs)?;

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::random::StandardLaw;
 
 /// The law of the weights of a layer with `fan_in` inputs and `fan_out` pre-activations: for maxout units those of all branches, so that
-/// every law is that of the weight matrix, whatever the activation. Weights are independent, but for
-/// [`WeightLaw::Orthogonal`].
+/// every law is that of the weight matrix, whatever the activation; for convolutions those of [`Affine::fan_in`] and
+/// [`Affine::fan_out`], as in PyTorch. Weights are independent, but for [`WeightLaw::Orthogonal`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum WeightLaw {
@@ -23,7 +23,7 @@ pub enum WeightLaw {
     GlorotUniform,
     /// Normal with variance 1 / fan_in (LeCun, Bottou, Orr and Müller 1998).
     LecunNormal,
-    /// Uniform on ±1 / sqrt(fan_in): the default of torch.nn.Linear.
+    /// Uniform on ±1 / sqrt(fan_in): the default of torch.nn.Linear and Conv2d.
     Torch,
     /// Normal with this standard deviation.
     Normal(f64),
@@ -58,14 +58,14 @@ impl WeightLaw {
 
     /// The variance of one weight of an affine map.
     pub fn variance(self, affine: Affine) -> f64 {
-        let (fan_in, fan_out) = (affine.inputs() as f64, affine.units() as f64);
+        let (fan_in, fan_out) = (affine.fan_in() as f64, affine.fan_out() as f64);
         match self {
             Self::HeNormal | Self::HeUniform => 2.0 / fan_in,
             Self::GlorotNormal | Self::GlorotUniform => 2.0 / (fan_in + fan_out),
             Self::LecunNormal => 1.0 / fan_in,
             Self::Torch => 1.0 / (3.0 * fan_in),
             Self::Normal(std) | Self::Uniform(std) | Self::Laplace(std) | Self::StudentT { std, .. } => std * std,
-            Self::Orthogonal => 1.0 / fan_in.max(fan_out),
+            Self::Orthogonal => 1.0 / fan_in.max(affine.matrix()[1] as f64),
         }
     }
 
@@ -105,7 +105,7 @@ impl BiasLaw {
             Self::Zero => 0.0,
             Self::Normal(std) => std,
             Self::Uniform(half_width) => half_width / 3f64.sqrt(),
-            Self::Torch => (1.0 / (3.0 * affine.inputs() as f64)).sqrt(),
+            Self::Torch => (1.0 / (3.0 * affine.fan_in() as f64)).sqrt(),
         }
     }
 
@@ -115,7 +115,7 @@ impl BiasLaw {
             Self::Zero => None,
             Self::Normal(std) => Some(BiasDensity::Normal { std }),
             Self::Uniform(half_width) => Some(BiasDensity::Uniform { half_width }),
-            Self::Torch => Some(BiasDensity::Uniform { half_width: (affine.inputs() as f64).sqrt().recip() }),
+            Self::Torch => Some(BiasDensity::Uniform { half_width: (affine.fan_in() as f64).sqrt().recip() }),
         }
     }
 }

@@ -2,15 +2,18 @@
 //! ([`WeightLaw`], [`BiasLaw`], [`RandomNetwork`]) and its concrete weights ([`Network`]), which files hold ([`Network::read`]).
 
 mod activation;
+mod affine;
 mod architecture;
 mod files;
+mod grammar;
 mod laws;
 mod onnx;
 mod random;
 
 pub(crate) use activation::pair_index;
 pub use activation::{Activation, ActivationKind, Pieces, pairs};
-pub use architecture::{Affine, Architecture, Layer};
+pub use affine::{Affine, Convolution, Windows};
+pub use architecture::{Architecture, Layer, Skip};
 pub(crate) use files::natural_key;
 pub(crate) use laws::name_and_numbers;
 pub use laws::{BiasDensity, BiasLaw, WeightLaw};
@@ -18,34 +21,21 @@ pub use random::RandomNetwork;
 
 use crate::error::{Error, Result};
 
-/// The weights and biases of one affine map `z = W h + b`.
+/// The weights and biases of the affine part of one layer, `z = W h + b` and what it adds from further back.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AffineWeights<T> {
-    /// Input-major: the weight from input `i` to unit `u` is element `i * units + u`.
+    /// Input-major, see [`Affine`]: in a dense layer the weight from input `i` to unit `u` is element `i * units + u`.
     pub weight: Vec<T>,
-    /// One bias per unit.
+    /// One bias per unit or filter.
     pub bias: Vec<T>,
+    /// The weights of every [`Skip`] of the layer; none where it has no map.
+    pub skips: Vec<Vec<T>>,
 }
 
-impl AffineWeights<f64> {
-    /// `W h + b`.
-    pub fn apply(&self, h: &[f64]) -> Vec<f64> {
-        self.add_to(self.bias.clone(), h)
-    }
-
-    /// `W h`.
-    pub fn linear(&self, h: &[f64]) -> Vec<f64> {
-        self.add_to(vec![0.0; self.bias.len()], h)
-    }
-
-    /// `z + W h`, one multiplication after the other.
-    fn add_to(&self, mut z: Vec<f64>, h: &[f64]) -> Vec<f64> {
-        for (row, &h) in self.weight.chunks_exact(z.len()).zip(h).filter(|(_, h)| **h != 0.0) {
-            for (z, &w) in z.iter_mut().zip(row) {
-                *z += w * h;
-            }
-        }
-        z
+impl<T> AffineWeights<T> {
+    /// The weights of a layer without skips.
+    pub fn new(weight: Vec<T>, bias: Vec<T>) -> Self {
+        Self { weight, bias, skips: Vec::new() }
     }
 }
 
@@ -71,9 +61,20 @@ impl Network {
             )));
         }
         for (ix, (shape, weights)) in shapes.iter().zip(&affine).enumerate() {
-            let sizes =
-                [("weight", &weights.weight, shape.n_weights()), ("bias", &weights.bias, shape.units() as u128)];
-            for (name, values, n) in sizes {
+            let skips = architecture.layers().get(ix).map_or(&[][..], |layer| &layer.skips);
+            if weights.skips.len() != skips.len() {
+                return Err(Error::usage(format!(
+                    "layer {}: weights of {} skips, but {architecture} has {}",
+                    ix + 1,
+                    weights.skips.len(),
+                    skips.len()
+                )));
+            }
+            let skips = skips.iter().zip(&weights.skips);
+            let skips = skips.map(|(skip, values)| ("skip", values, skip.map.map_or(0, |map| map.n_weights())));
+            let own =
+                [("weight", &weights.weight, shape.n_weights()), ("bias", &weights.bias, shape.n_biases() as u128)];
+            for (name, values, n) in own.into_iter().chain(skips) {
                 if values.len() as u128 != n {
                     return Err(Error::usage(format!(
                         "layer {}: {name} has {} values, but {architecture} needs {n}",
@@ -100,11 +101,24 @@ impl Network {
     /// If the point has another dimension than the network has inputs.
     pub fn outputs(&self, input: &[f64]) -> Vec<f64> {
         assert_eq!(input.len(), self.architecture.input_dim(), "the point's dimension");
-        let mut h = input.to_vec();
+        let mut values = vec![input.to_vec()];
         for (layer, weights) in self.architecture.layers().iter().zip(&self.affine) {
-            h = layer.activation.apply(&weights.apply(&h));
+            let z = layer.pre_activations(weights, &values[values.len() - 1], |source| &values[source]);
+            values.push(layer.activation.apply(&z));
         }
-        self.affine[self.architecture.depth()].apply(&h)
+        self.read_out(&values[self.architecture.depth()], true)
+    }
+
+    /// The read-out of the last layer's outputs, or without the bias that of derivatives.
+    pub(crate) fn read_out(&self, h: &[f64], with_bias: bool) -> Vec<f64> {
+        let depth = self.architecture.depth();
+        let (map, weights) = (self.architecture.affine_map(depth), &self.affine[depth]);
+        let mut outputs = vec![0.0; map.units()];
+        if with_bias {
+            map.add_bias(&weights.bias, &mut outputs);
+        }
+        map.add_product(&weights.weight, h, &mut outputs);
+        outputs
     }
 
     /// The hidden layers' weights in order, then the read-out's.

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{AffineWeights, Architecture, BiasLaw, Network, WeightLaw};
+use super::architecture::MAX_SKIPS;
+use super::{Affine, AffineWeights, Architecture, BiasLaw, Network, WeightLaw};
 use crate::error::Result;
 use crate::random::{QuantileTable, Stream};
+
+/// The first tensor of weights of skips; those of paths begin at 2^31.
+const SKIP_TENSORS: u32 = 1 << 30;
 
 /// The law of a random network: its architecture, the laws of its weights and biases, and the seed.
 ///
 /// Layer l (from 0, the read-out last) of draw k takes its weights from stream (seed, k, tensor 2 l) in input-major order,
-/// its biases from tensor 2 l + 1.
+/// its biases from tensor 2 l + 1, and those of its skip number k from tensor 2^30 + 64 l + k.
 #[derive(Clone, Debug)]
 pub struct RandomNetwork {
     architecture: Architecture,
@@ -67,19 +71,33 @@ impl RandomNetwork {
     pub fn draw_layer(&self, draw: u64, layer: usize, out: &mut AffineWeights<f32>) {
         let affine = self.architecture.affine_map(layer);
         let tensor = 2 * layer as u32;
-        let (inputs, units) = (affine.inputs(), affine.units());
-        out.weight.resize(inputs * units, 0.0);
-        out.bias.resize(units, 0.0);
-        let stream = Stream::new(self.seed, draw, tensor);
-        if self.weights == WeightLaw::Orthogonal {
-            self.weight_table.fill(&stream, 1.0, &mut out.weight);
-            orthonormalise(&mut out.weight, inputs, units);
-        } else {
-            self.weight_table.fill(&stream, self.weights.variance(affine).sqrt(), &mut out.weight);
-        }
+        self.draw_matrix(&affine, Stream::new(self.seed, draw, tensor), &mut out.weight);
+        out.bias.resize(affine.n_biases(), 0.0);
         match &self.bias_table {
             Some(table) => table.fill(&Stream::new(self.seed, draw, tensor + 1), self.bias.std(affine), &mut out.bias),
             None => out.bias.fill(0.0),
+        }
+        let skips = self.architecture.layers().get(layer).map_or(&[][..], |layer| &layer.skips);
+        out.skips.resize_with(skips.len(), Vec::new);
+        for (ix, (skip, weight)) in skips.iter().zip(&mut out.skips).enumerate() {
+            match &skip.map {
+                Some(map) => {
+                    let tensor = SKIP_TENSORS + MAX_SKIPS as u32 * layer as u32 + ix as u32;
+                    self.draw_matrix(map, Stream::new(self.seed, draw, tensor), weight);
+                }
+                None => weight.clear(),
+            }
+        }
+    }
+
+    fn draw_matrix(&self, map: &Affine, stream: Stream, out: &mut Vec<f32>) {
+        let [rows, columns] = map.matrix();
+        out.resize(rows * columns, 0.0);
+        if self.weights == WeightLaw::Orthogonal {
+            self.weight_table.fill(&stream, 1.0, out);
+            orthonormalise(out, rows, columns);
+        } else {
+            self.weight_table.fill(&stream, self.weights.variance(*map).sqrt(), out);
         }
     }
 
@@ -89,7 +107,8 @@ impl RandomNetwork {
         let affine = (0..=self.architecture.depth()).map(|l| {
             self.draw_layer(draw, l, &mut layer);
             let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect();
-            AffineWeights { weight: wide(&layer.weight), bias: wide(&layer.bias) }
+            let skips = layer.skips.iter().map(|weight| wide(weight)).collect();
+            AffineWeights { weight: wide(&layer.weight), bias: wide(&layer.bias), skips }
         });
         let affine = affine.collect();
         Network { architecture: self.architecture.clone(), affine }
@@ -137,7 +156,7 @@ mod tests {
     fn a_draw_depends_on_seed_and_index_alone() {
         let law = law("3-5x2", WeightLaw::HeNormal, BiasLaw::Normal(0.1));
         let network = law.draw(41);
-        let mut dirty = AffineWeights { weight: vec![f32::NAN; 1000], bias: vec![f32::NAN; 2] };
+        let mut dirty = AffineWeights::new(vec![f32::NAN; 1000], vec![f32::NAN; 2]);
         law.draw_layer(41, 1, &mut dirty);
         assert_eq!(network.affine()[1].weight, dirty.weight.iter().map(|&w| f64::from(w)).collect::<Vec<_>>());
         assert_ne!(network.affine(), law.draw(42).affine());

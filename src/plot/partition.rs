@@ -137,8 +137,8 @@ mod tests {
     /// Two lines, of which one does not bend the output.
     fn subdivision() -> Subdivision {
         let shape = Architecture::dense(2, &[2], Activation::relu(), 1).unwrap();
-        let hidden = AffineWeights { weight: vec![1.0, 0.0, 0.0, 1.0], bias: vec![0.0; 2] };
-        let network = Network::new(shape, vec![hidden, AffineWeights { weight: vec![2.0, 0.0], bias: vec![0.0] }]);
+        let hidden = AffineWeights::new(vec![1.0, 0.0, 0.0, 1.0], vec![0.0; 2]);
+        let network = Network::new(shape, vec![hidden, AffineWeights::new(vec![2.0, 0.0], vec![0.0])]);
         let window = Window::rectangle([-1.0, 1.0], [-1.0, 1.0]).unwrap();
         Subdivision::new(&network.unwrap(), &Plane::of_inputs(), &window, &AtomicBool::new(false)).unwrap()
     }

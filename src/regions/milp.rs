@@ -78,6 +78,7 @@ pub fn count(network: &Network, domain: &Domain, found: &AtomicU64, stop: &Atomi
     let Domain::Box { lower, upper } = domain else {
         return refuse("needs a box: its constants bound every unit".to_owned());
     };
+    network.architecture().check_dense_chain("count")?;
     network.architecture().check_scalar("count")?;
     let is_relu =
         |p: &Pieces<f64>| (&p.breakpoints[..], &p.slopes[..], &p.intercepts[..]) == (&[0.0], &[0.0, 1.0], &[0.0; 2]);

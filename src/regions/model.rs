@@ -89,6 +89,7 @@ impl Model {
     /// A domain of another dimension, and weights that leave the range of 64-bit numbers.
     pub(crate) fn new(network: &Network, domain: &Domain) -> Result<Self> {
         let architecture = network.architecture();
+        architecture.check_dense_chain("count")?;
         architecture.check_scalar("count")?;
         let n_inputs = architecture.input_dim();
         if let Some(dim) = domain.dim().filter(|&dim| dim != n_inputs) {

@@ -23,6 +23,7 @@ const HOPELESS: f64 = 1e-4;
 /// # Errors
 /// Says why, and what to do.
 pub fn check(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
+    network.architecture().check_dense_chain("--method rice")?;
     let is_normal = network.weights().is_gaussian() && matches!(network.bias(), BiasLaw::Zero | BiasLaw::Normal(_));
     if let Some(activation) = network.architecture().grouped().filter(|_| !is_normal) {
         return Err(Error::usage(format!(

@@ -40,7 +40,7 @@ impl DensityBound {
 }
 
 /// The density bound of a random network, valid at every width and for every path that does not depend on the network;
-/// `None` where some bias has no bounded density (zero bias), and where the bound exceeds the range of f64.
+/// `None` where some bias has no bounded density (zero bias), where the bound exceeds the range of f64, and for convolutions and skips.
 ///
 /// Its shape, depth x width x activation complexity, is that of Goujon, Etemadi and Unser, "On the number of regions of
 /// piecewise linear neural networks", J. Comput. Appl. Math. 441 (2024) 115667. The constants are derived here. Given
@@ -61,6 +61,9 @@ impl DensityBound {
 /// biases the k are independent and of one law given the layers before, which gives both more exactly: c = m_k, and a pair is
 /// the largest where it meets with probability c_k / C(k, 2) ([`maxout_second_moment`], [`maxout_factor`]).
 pub fn density_upper(network: &RandomNetwork) -> Option<DensityBound> {
+    if !network.architecture().is_dense_chain() {
+        return None;
+    }
     let gaussian_factor = if network.weights().is_gaussian() { std::f64::consts::FRAC_2_PI.sqrt() } else { 1.0 };
     let mut mean_square_slope = 1.0;
     let mut inputs_gain = 1.0;

@@ -11,7 +11,7 @@ use super::expected::maxout_second_moment;
 use super::rice::{self, Switches, homogeneous_gain, normal_density};
 use crate::ensemble::Ensemble;
 use crate::error::Result;
-use crate::network::{Activation, ActivationKind, BiasLaw, Pieces, RandomNetwork};
+use crate::network::{Activation, ActivationKind, Affine, BiasLaw, Pieces, RandomNetwork};
 use crate::path::{EvenPaths, Path};
 
 /// Numbers drawn to average over a path law.
@@ -99,24 +99,28 @@ impl<'a> Outputs<'a> {
     }
 }
 
-/// The standard deviation of each layer's pre-activations at this distance from the origin, as if all layers were wide.
+/// The standard deviation of each layer's pre-activations at this distance from the origin, as if all layers were wide and what a layer
+/// adds together were independent.
 pub(crate) fn pre_activation_stds(network: &RandomNetwork, distance: f64) -> Vec<f64> {
-    let layers = network.architecture().layers();
-    let gain = |l: usize| network.weights().variance(layers[l].affine) * layers[l].affine.inputs() as f64;
-    let bias_variance = |l: usize| network.bias().std(layers[l].affine).powi(2);
-    let first = gain(0) / layers[0].affine.inputs() as f64 * distance * distance + bias_variance(0);
-    let next = |q: &f64, l: usize| {
-        let activation = &layers[l - 1].activation;
-        match *q > 0.0 {
-            true => Moments { q: *q, r: 0.0, s: 0.0 }.next(Outputs::of(activation), gain(l), bias_variance(l)).q,
-            false => gain(l) * activation.scalar().map_or(0.0, |pieces| pieces.value(0.0).powi(2)) + bias_variance(l),
-        }
+    let architecture = network.architecture();
+    let gain = |map: &Affine| match map.n_weights() {
+        0 => 1.0,
+        _ => network.weights().variance(*map) * map.fan_in() as f64,
     };
-    let mut variances = vec![first];
-    for l in 1..layers.len() {
-        variances.push(next(&variances[l - 1], l));
+    // Of the input and of the outputs of every layer.
+    let mut mean_squares = vec![distance * distance / architecture.input_dim() as f64];
+    let mut stds = Vec::with_capacity(architecture.depth());
+    for (l, layer) in architecture.layers().iter().enumerate() {
+        let bias = if layer.affine.n_biases() > 0 { network.bias().std(layer.affine).powi(2) } else { 0.0 };
+        let skips = layer.skips.iter().map(|skip| skip.map.as_ref().map_or(1.0, gain) * mean_squares[skip.source]);
+        let q = gain(&layer.affine) * mean_squares[l] + bias + skips.sum::<f64>();
+        stds.push(q.sqrt());
+        mean_squares.push(match q > 0.0 {
+            true => Moments { q, r: 0.0, s: 0.0 }.next(Outputs::of(&layer.activation), 1.0, 0.0).q,
+            false => layer.activation.scalar().map_or(0.0, |pieces| pieces.value(0.0).powi(2)),
+        });
     }
-    variances.into_iter().map(f64::sqrt).collect()
+    stds
 }
 
 /// E[Z^k; low < Z < high] for k = 0, 1, 2 and Z normal with mean 0.
@@ -130,7 +134,7 @@ fn truncated_moments(low: f64, high: f64, std: f64) -> [f64; 3] {
 }
 
 /// The expected number of crossings of one unit, or sorted group, of each layer along a path, in the limit of infinite width;
-/// `None` where the law does not apply: weights that are not independent normal, biases that are neither normal nor zero, or
+/// `None` where the law does not apply: convolutions, skips, weights that are not independent normal, biases that are neither normal nor zero, or
 /// zero biases on a path through the origin, where crossings meet.
 pub fn crossings_per_unit(network: &RandomNetwork, path: &Path) -> Option<Vec<f64>> {
     let law = Law::of_network(network)?;
@@ -157,8 +161,11 @@ struct LayerLaw<'a> {
 }
 
 impl<'a> Law<'a> {
-    /// `None` unless weights are independent normal, and biases normal or zero.
+    /// `None` unless layers are dense, weights independent normal, and biases normal or zero.
     fn of_network(network: &'a RandomNetwork) -> Option<Self> {
+        if !network.architecture().is_dense_chain() {
+            return None;
+        }
         if !(network.weights().is_gaussian() && matches!(network.bias(), BiasLaw::Zero | BiasLaw::Normal(_))) {
             return None;
         }

@@ -120,7 +120,7 @@ mod tests {
     fn bad_shapes_are_refused_with_their_place() {
         for (arch, activation, message) in [
             ("2-0", "relu", "width 0"),
-            ("2-5", "group-sort:2", "layer 1 has width 5"),
+            ("2-5", "group-sort:2", "layer 1 '5': has width 5"),
             ("2-5", "maxout:1", "from 2"),
             ("2-5", "maxout", "maxout:4"),
             ("2-5", "gelu", "unknown activation"),

@@ -12,14 +12,29 @@ struct Vertex {
     position: f64,
     /// Input of the layer at hand.
     h: Vec<f64>,
+    /// The sources that it or a later layer adds, in order of their numbers.
+    kept: Vec<Vec<f64>>,
+}
+
+impl Vertex {
+    /// What is to be kept behind the layer at hand: its input (`None`), or one of the sources kept so far.
+    fn keep(&self, places: &[Option<usize>]) -> Vec<Vec<f64>> {
+        places.iter().map(|place| place.map_or(&self.h, |ix| &self.kept[ix]).clone()).collect()
+    }
 }
 
 pub(super) fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<Crossing>> {
-    let vertex = |ix: usize| Vertex { position: path.positions()[ix], h: path.vertex(ix).to_vec() };
+    let vertex = |ix: usize| Vertex { position: path.positions()[ix], h: path.vertex(ix).to_vec(), kept: Vec::new() };
     let mut vertices: Vec<Vertex> = (0..path.n_vertices()).map(vertex).collect();
     let mut crossings = Vec::new();
     for (layer, (shape, weights)) in network.architecture().layers().iter().zip(network.affine()).enumerate() {
-        let z: Vec<Vec<f64>> = vertices.iter().map(|v| weights.apply(&v.h)).collect();
+        let kept = network.architecture().kept(layer);
+        let place = |source: usize| (source < layer).then(|| kept.binary_search(&source).expect("a source in use"));
+        let places: Vec<Option<usize>> =
+            network.architecture().kept(layer + 1).iter().map(|&source| place(source)).collect();
+        let pre_activations =
+            |v: &Vertex| shape.pre_activations(weights, &v.h, |source| place(source).map_or(&v.h, |ix| &v.kept[ix]));
+        let z: Vec<Vec<f64>> = vertices.iter().map(pre_activations).collect();
         // Differences of two of them must be finite, too.
         if !z.iter().flatten().all(|z| z.abs() < 0.25 * f64::MAX) {
             return Err(Error::failed(format!("layer {}: a pre-activation exceeds the range of f64", layer + 1)));
@@ -42,7 +57,8 @@ pub(super) fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<
         let mut new = switches.chunk_by(|a, b| (a.interval, a.fraction) == (b.interval, b.fraction)).peekable();
         let mut refined = Vec::new();
         for (i, vertex) in vertices.iter().enumerate() {
-            refined.push(Vertex { position: vertex.position, h: shape.activation.apply(&z[i]) });
+            let (h, kept) = (shape.activation.apply(&z[i]), vertex.keep(&places));
+            refined.push(Vertex { position: vertex.position, h, kept });
             while let Some(group) = new.next_if(|group| group[0].interval == i) {
                 let fraction = group[0].fraction.expect("inside the interval");
                 let mut z = mix(&z[i], &z[i + 1], fraction);
@@ -52,8 +68,11 @@ pub(super) fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<
                         Meets::Rows(i, j) => z[j] = z[i],
                     }
                 }
-                let position = between(vertex, &vertices[i + 1], fraction);
-                refined.push(Vertex { position, h: shape.activation.apply(&z) });
+                let next = &vertices[i + 1];
+                let ends = vertex.keep(&places).into_iter().zip(next.keep(&places));
+                let kept = ends.map(|(a, b)| mix(&a, &b, fraction)).collect();
+                let position = between(vertex, next, fraction);
+                refined.push(Vertex { position, h: shape.activation.apply(&z), kept });
             }
         }
         vertices = refined;

@@ -120,16 +120,17 @@ impl<'a> SlopeWalk<'a> {
     /// Starts with the pattern between the start of the path and its first boundary.
     pub(super) fn new(network: &'a Network, path: &'a Path, first_boundary: f64) -> Self {
         let mut walk = Self { network, path, patterns: Vec::new(), edge: 0, slopes: Vec::new() };
-        let mut h = path.vertex(0).to_vec();
+        let mut point = path.vertex(0).to_vec();
         if path.n_vertices() > 1 {
             let middle = 0.5 * first_boundary;
             walk.edge = path.positions().partition_point(|&p| p <= middle).clamp(1, path.n_vertices() - 1) - 1;
-            path.point_on_edge(walk.edge, middle, &mut h);
+            path.point_on_edge(walk.edge, middle, &mut point);
         }
-        for (shape, weights) in network.architecture().layers().iter().zip(network.affine()) {
-            let z = weights.apply(&h);
+        let mut values = vec![point];
+        for (layer, (shape, weights)) in network.architecture().layers().iter().zip(network.affine()).enumerate() {
+            let z = shape.pre_activations(weights, &values[layer], |source| &values[source]);
             walk.patterns.push(Pattern::at(&shape.activation, &z));
-            h = shape.activation.apply(&z);
+            values.push(shape.activation.apply(&z));
         }
         if path.n_vertices() > 1 {
             walk.turn(walk.edge);
@@ -139,12 +140,13 @@ impl<'a> SlopeWalk<'a> {
 
     /// Takes the derivatives along an edge.
     fn turn(&mut self, edge: usize) {
-        let mut h = self.path.direction(edge);
+        let mut values = vec![self.path.direction(edge)];
         self.edge = edge;
         self.slopes.clear();
-        for (weights, pattern) in self.network.affine().iter().zip(&self.patterns) {
-            let dz = weights.linear(&h);
-            h = pattern.outputs(&dz);
+        let layers = self.network.architecture().layers().iter().zip(self.network.affine());
+        for (layer, ((shape, weights), pattern)) in layers.zip(&self.patterns).enumerate() {
+            let dz = shape.derivatives(weights, &values[layer], |source| &values[source]);
+            values.push(pattern.outputs(&dz));
             self.slopes.push(dz);
         }
     }
@@ -162,17 +164,21 @@ impl<'a> SlopeWalk<'a> {
             let directions = self.path.direction(after).into_iter().zip(self.path.direction(before));
             change = directions.map(|(after, before)| after - before).collect();
         }
-        let layers = self.patterns.iter_mut().zip(&mut self.slopes).enumerate();
-        for (layer, (pattern, slopes)) in layers {
-            change = self.network.affine()[layer].linear(&change);
+        // Of the input and the outputs of every layer.
+        let mut changes = vec![change];
+        let layers = self.network.architecture().layers().iter().zip(self.network.affine());
+        let layers = layers.zip(self.patterns.iter_mut().zip(&mut self.slopes)).enumerate();
+        for (layer, ((shape, weights), (pattern, slopes))) in layers {
+            let change = shape.derivatives(weights, &changes[layer], |source| &changes[source]);
             let passed: Vec<&Crossing> = crossings.iter().filter(|c| c.layer == layer).collect();
             let bends = pattern.pass(&passed, slopes);
             slopes.iter_mut().zip(&change).for_each(|(slope, change)| *slope += change);
-            change = pattern.outputs(&change);
+            let mut change = pattern.outputs(&change);
             bends.into_iter().for_each(|(output, bend)| change[output] += bend);
+            changes.push(change);
         }
         self.edge = after;
-        self.network.affine()[self.patterns.len()].linear(&change).iter().any(|&c| c != 0.0)
+        self.network.read_out(&changes[self.patterns.len()], false).iter().any(|&c| c != 0.0)
     }
 }
 

@@ -76,9 +76,8 @@ pub fn network(activation: &str, layers: &[(&[&[f64]], &[f64])]) -> Network {
     let width = |rows: usize| activation.outputs(rows).expect("whole groups");
     let widths: Vec<usize> = layers[..layers.len() - 1].iter().map(|(rows, _)| width(rows.len())).collect();
     let outputs = layers[layers.len() - 1].0.len();
-    let affine = layers.iter().map(|(rows, bias)| AffineWeights {
-        weight: (0..rows[0].len()).flat_map(|i| rows.iter().map(move |row| row[i])).collect(),
-        bias: bias.to_vec(),
+    let affine = layers.iter().map(|(rows, bias)| {
+        AffineWeights::new((0..rows[0].len()).flat_map(|i| rows.iter().map(move |row| row[i])).collect(), bias.to_vec())
     });
     let architecture = Architecture::dense(inputs, &widths, activation, outputs).expect("valid widths");
     Network::new(architecture, affine.collect()).expect("matching shapes")

@@ -1,6 +1,7 @@
 //! The CPU engine: threads over networks, the matrix products of a tuned library, everything else in vector loops.
 
 mod activate;
+mod affine;
 mod exact;
 mod halt;
 mod product;
@@ -15,13 +16,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use self::affine::LayerMap;
 use self::halt::{Halt, check};
 use self::real::Real;
 use self::worker::{Worker, block_rows};
 use super::{Engine, Estimator, Method, PathCounts, Precision, Provenance};
 use crate::ensemble::Ensemble;
 use crate::error::{Error, Result};
-use crate::network::{Layer, Network};
+use crate::network::{Affine, Layer, Network};
 use crate::path::Path;
 use crate::trace::{Trace, check_dimension};
 
@@ -228,16 +230,21 @@ impl Engine for CpuEngine {
             Precision::F32 => (4, 0),
             Precision::F64 => (8, 4),
         };
-        let widest = architecture.affine_maps().map(|a| a.n_weights()).max().unwrap_or(0);
+        let of_layer = |layer: &Layer| layer.maps().map(Affine::n_weights).sum::<u128>();
+        let widest = architecture.layers().iter().map(of_layer).max().unwrap_or(0);
         let blocks = match estimator {
             Estimator::Count(_) => {
                 let rows = block_rows(architecture) as u128 + 3;
-                let of_layer = |layer: &Layer| {
-                    let values = (layer.affine.units() + layer.outputs()) as u128 * rows * size;
+                let of_layer = |(ix, layer): (usize, &Layer)| {
+                    let kept: usize = architecture.kept(ix + 1).iter().map(|&s| architecture.source_len(s)).sum();
+                    let values = (layer.affine.units() + layer.outputs() + 2 * kept) as u128 * rows * size;
                     let pairs = if layer.activation.scalar().is_some() { 0 } else { layer.activation.n_switches() };
-                    values + 8 * layer.affine.units() as u128 + (16 + layer.groups() as u128) * pairs as u128
+                    values
+                        + LayerMap::<f32>::bytes(layer) * size / 4
+                        + 8 * layer.affine.units() as u128
+                        + (16 + layer.groups() as u128) * pairs as u128
                 };
-                let layers: u128 = architecture.layers().iter().map(of_layer).sum();
+                let layers: u128 = architecture.layers().iter().enumerate().map(of_layer).sum();
                 layers + 2 * architecture.input_dim() as u128 * rows * size
             }
             Estimator::Rice { points } => rice::block_bytes(architecture, points, size),

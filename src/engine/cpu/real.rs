@@ -1,7 +1,7 @@
 //! The floating-point types the CPU engine computes in.
 
 use std::fmt::Debug;
-use std::ops::{Add, Div, Mul, Sub};
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Sub};
 
 use pulp::{Simd, WithSimd};
 
@@ -17,6 +17,8 @@ pub(super) trait Real:
     + Sub<Output = Self>
     + Mul<Output = Self>
     + Div<Output = Self>
+    + AddAssign
+    + MulAssign
     + 'static
 {
     const ONE: Self;

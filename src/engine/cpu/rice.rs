@@ -208,8 +208,8 @@ fn squares_and_products<T: Real>(h: &[T], dh: &[T]) -> (f64, f64) {
     }
     for (h, dh) in rows.zip(derivatives) {
         for lane in 0..LANES {
-            squares[lane] = squares[lane] + h[lane] * h[lane];
-            products[lane] = products[lane] + h[lane] * dh[lane];
+            squares[lane] += h[lane] * h[lane];
+            products[lane] += h[lane] * dh[lane];
         }
     }
     (total(&squares), total(&products))
@@ -229,7 +229,7 @@ fn squared_rest<T: Real>(h: &[T], dh: &[T], c: T) -> f64 {
     }
     for (h, dh) in rows.zip(derivatives) {
         for lane in 0..LANES {
-            squares[lane] = squares[lane] + square(h[lane], dh[lane]);
+            squares[lane] += square(h[lane], dh[lane]);
         }
     }
     total(&squares)

@@ -8,14 +8,17 @@ use std::cmp::Ordering;
 use pulp::{Simd, WithSimd};
 
 use super::activate::Activate;
+use super::affine::{LayerMap, Rows};
 use super::halt::Halt;
-use super::product;
 use super::real::{AllFinite, Real};
 use crate::network::{ActivationKind, AffineWeights, Layer, pairs};
 
 /// One hidden layer.
 pub(super) struct Stage<T> {
     layer: usize,
+    map: LayerMap<T>,
+    /// The sources of its skips, see [`Skip`](crate::network::Skip).
+    skips: Vec<usize>,
     /// Number of pre-activations, and of outputs.
     width: usize,
     outputs: usize,
@@ -65,6 +68,8 @@ impl<T: Real> Stage<T> {
         let (width, outputs) = (shape.affine.units(), shape.outputs());
         Self {
             layer,
+            map: LayerMap::new(shape),
+            skips: shape.skips.iter().map(|skip| skip.source).collect(),
             width,
             outputs,
             activation: Activate::new(&shape.activation),
@@ -86,10 +91,20 @@ impl<T: Real> Stage<T> {
         self.flips
     }
 
-    /// Takes a block of grid points with the layer's inputs; marks those before which a unit changed piece.
-    fn take(&mut self, input: &[T], weights: &AffineWeights<T>, changed: &mut [bool]) -> Result<(), Halt> {
+    /// Takes a block of grid points from the layers before; marks those before which a unit changed piece.
+    fn take(
+        &mut self,
+        points: Rows<T>,
+        before: &[Self],
+        weights: &AffineWeights<T>,
+        changed: &mut [bool],
+    ) -> Result<(), Halt> {
         let z = &mut self.z[..changed.len() * self.width];
-        product::affine(input, weights, z);
+        let source = |source: usize| match source.checked_sub(1) {
+            None => points,
+            Some(layer) => Rows { values: &before[layer].h, stride: before[layer].outputs },
+        };
+        self.map.apply(weights, source(self.layer), self.skips.iter().map(|&skip| source(skip)), z);
         if !pulp::Arch::new().dispatch(AllFinite(z)) {
             return Err(Halt::Overflow { layer: self.layer });
         }
@@ -182,10 +197,10 @@ pub(super) fn advance<T: Real>(
     changed: &mut [bool],
 ) -> Result<u64, Halt> {
     changed.fill(false);
-    let mut input = points;
-    for (stage, weights) in stages.iter_mut().zip(weights) {
-        stage.take(input, weights, changed)?;
-        input = &stage.h[..changed.len() * stage.outputs];
+    let points = Rows { values: points, stride: points.len() / changed.len() };
+    for (layer, weights) in weights.iter().enumerate() {
+        let (before, rest) = stages.split_at_mut(layer);
+        rest[0].take(points, before, weights, changed)?;
     }
     Ok(changed.iter().filter(|&&c| c).count() as u64)
 }

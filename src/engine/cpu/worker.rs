@@ -17,7 +17,9 @@ pub(super) fn block_rows(architecture: &Architecture) -> usize {
     const ELEMENTS: usize = 1 << 16;
     let hidden = architecture.layers().iter().map(|layer| layer.affine.units());
     let widest = hidden.chain([architecture.input_dim()]).max().unwrap_or(1);
-    (ELEMENTS / widest).clamp(32, 512)
+    // Convolutions go row by row, and their layers are wide.
+    let least = if architecture.is_dense_chain() { 32 } else { 4 };
+    (ELEMENTS / widest).clamp(least, 512)
 }
 
 /// One thread's memory, reused from network to network.
@@ -40,8 +42,8 @@ impl<T: Real> Worker<T> {
         let layers = architecture.layers().iter().enumerate();
         let pipeline = match method {
             Method::Exact => Pipeline::Exact {
-                input: Block::new(architecture.input_dim(), rows),
-                pipeline: exact::Pipeline::new(layers.map(|(l, layer)| exact::Stage::new(l, layer, rows)).collect()),
+                input: Block::new(architecture.input_dim(), 0, rows),
+                pipeline: exact::Pipeline::new(architecture, rows),
             },
             Method::Sampled { grid } => Pipeline::Sampled {
                 grid,
@@ -51,7 +53,7 @@ impl<T: Real> Worker<T> {
             },
         };
         let weights = vec![AffineWeights::default(); architecture.depth()];
-        let nearest_breakpoint = architecture.layers()[0].activation.nearest_breakpoint();
+        let nearest_breakpoint = architecture.activation().nearest_breakpoint();
         Self { weights, drawn: AffineWeights::default(), nearest_breakpoint, pipeline }
     }
 
@@ -60,13 +62,18 @@ impl<T: Real> Worker<T> {
             ensemble.network.draw_layer(draw, layer, &mut self.drawn);
             T::take(&mut self.drawn.weight, &mut weights.weight);
             T::take(&mut self.drawn.bias, &mut weights.bias);
+            weights.skips.resize_with(self.drawn.skips.len(), Vec::new);
+            for (drawn, weight) in self.drawn.skips.iter_mut().zip(&mut weights.skips) {
+                T::take(drawn, weight);
+            }
         }
     }
 
     pub(super) fn load(&mut self, network: &Network) {
         let convert = |values: &[f64]| values.iter().map(|&v| T::from_f64(v)).collect();
         for (weights, given) in self.weights.iter_mut().zip(network.affine()) {
-            *weights = AffineWeights { weight: convert(&given.weight), bias: convert(&given.bias) };
+            let skips = given.skips.iter().map(|weight| convert(weight)).collect();
+            *weights = AffineWeights { weight: convert(&given.weight), bias: convert(&given.bias), skips };
         }
     }
 
@@ -74,7 +81,7 @@ impl<T: Real> Worker<T> {
         match &mut self.pipeline {
             Pipeline::Exact { input, pipeline } => {
                 pipeline.reset(log);
-                let path = path.graded(|| crossing_scale(&self.weights[0], self.nearest_breakpoint));
+                let path = path.graded(|| crossing_scale(&self.weights, self.nearest_breakpoint));
                 input.clear();
                 for (vertex, &position) in path.positions().iter().enumerate() {
                     if input.is_full() {
@@ -86,7 +93,7 @@ impl<T: Real> Worker<T> {
                 pipeline.advance(&self.weights, input, stop)?;
                 pipeline.finish(&self.weights, stop)?;
                 let (crossings, boundaries, knots) = pipeline.counts();
-                Ok(PathCounts { length: path.length(), crossings, boundaries, knots: Some(knots) })
+                Ok(PathCounts { length: path.length(), crossings, boundaries, knots })
             }
             Pipeline::Sampled { grid, points, changed, stages } => {
                 stages.iter_mut().for_each(sampled::Stage::reset);
@@ -121,9 +128,10 @@ impl<T: Real> Worker<T> {
     }
 }
 
-/// The distance from the origin within which the first layer crosses its breakpoints: the ratio of the root mean square of the
-/// breakpoint nearest to zero less the bias to that of the weights.
-fn crossing_scale<T: Real>(weights: &AffineWeights<T>, nearest_breakpoint: f64) -> f64 {
+/// The distance from the origin within which the first layer with weights crosses its breakpoints: the ratio of the root mean square of the
+/// breakpoint nearest to zero less the bias to that of the weights; 1 for pools alone.
+fn crossing_scale<T: Real>(weights: &[AffineWeights<T>], nearest_breakpoint: f64) -> f64 {
+    let Some(weights) = weights.iter().find(|weights| !weights.weight.is_empty()) else { return 1.0 };
     let mean_square = |values: &[T]| values.iter().map(|v| v.to_f64().powi(2)).sum::<f64>() / values.len() as f64;
     ((mean_square(&weights.bias) + nearest_breakpoint.powi(2)) / mean_square(&weights.weight)).sqrt()
 }

@@ -68,7 +68,7 @@ impl<'a> Job<'a> {
                 draws.par_iter().flat_map_iter(draw).collect()
             }
             Self::Given(network, _) => {
-                let AffineWeights { weight, bias } = &network.affine()[layer];
+                let AffineWeights { weight, bias, .. } = &network.affine()[layer];
                 weight.iter().chain(bias).map(|&w| w as f32).collect()
             }
         }

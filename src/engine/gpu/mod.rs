@@ -166,6 +166,7 @@ impl GpuEngine {
 
 /// Refuses activations that no kernel computes.
 fn check_shape(architecture: &Architecture) -> Result<()> {
+    architecture.check_dense_chain("the GPU engine")?;
     architecture.check_scalar("the GPU engine")
 }
 

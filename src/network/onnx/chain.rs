@@ -136,18 +136,18 @@ impl Map {
     /// Goes on with a product; `weight` is inputs x units.
     fn then_product(self, mut weight: Vec<f64>, inputs: usize, units: usize) -> Self {
         match self {
-            Self::Identity => Self::Dense(AffineWeights { weight, bias: vec![0.0; units] }),
+            Self::Identity => Self::Dense(AffineWeights::new(weight, vec![0.0; units])),
             Self::Diagonal { scale, shift } => {
                 let bias = product(&shift, &weight, units);
                 for (row, c) in weight.chunks_exact_mut(units).zip(&scale) {
                     row.iter_mut().for_each(|w| *w *= c);
                 }
-                Self::Dense(AffineWeights { weight, bias })
+                Self::Dense(AffineWeights::new(weight, bias))
             }
             Self::Dense(first) => {
                 let rows = first.weight.chunks_exact(inputs);
                 let composed = rows.flat_map(|row| product(row, &weight, units)).collect();
-                Self::Dense(AffineWeights { weight: composed, bias: product(&first.bias, &weight, units) })
+                Self::Dense(AffineWeights::new(composed, product(&first.bias, &weight, units)))
             }
         }
     }
@@ -161,7 +161,7 @@ impl Map {
         };
         let mut weight = vec![0.0; inputs * inputs];
         weight.iter_mut().step_by(inputs + 1).zip(scale).for_each(|(w, c)| *w = c);
-        AffineWeights { weight, bias: shift }
+        AffineWeights::new(weight, shift)
     }
 }
 

@@ -26,8 +26,8 @@
 //! # fn main() -> linregions::Result<()> {
 //! // |u| + |v| by four units.
 //! let shape = Architecture::dense(2, &[4], Activation::relu(), 1)?;
-//! let hidden = AffineWeights { weight: vec![1.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0, -1.0], bias: vec![0.0; 4] };
-//! let readout = AffineWeights { weight: vec![1.0; 4], bias: vec![0.0] };
+//! let hidden = AffineWeights::new(vec![1.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0, -1.0], vec![0.0; 4]);
+//! let readout = AffineWeights::new(vec![1.0; 4], vec![0.0]);
 //! let network = Network::new(shape, vec![hidden, readout])?;
 //! let window = Window::rectangle([-1.0, 1.0], [-1.0, 1.0])?;
 //! let regions = Subdivision::new(&network, &Plane::of_inputs(), &window, &AtomicBool::new(false))?;

@@ -56,6 +56,7 @@ impl Subdivision {
     /// memory for, and a set `stop`.
     pub fn new(network: &Network, plane: &Plane, window: &Window, stop: &AtomicBool) -> Result<Self> {
         let architecture = network.architecture();
+        architecture.check_dense_chain("the subdivision of a plane")?;
         architecture.check_scalar("the subdivision of a plane")?;
         if plane.dim() != architecture.input_dim() {
             return Err(Error::usage(format!(

@@ -5,26 +5,31 @@ use crate::engine::cpu::real::Real;
 /// Consecutive vertices of the path.
 pub(crate) struct Block<T> {
     pub(super) width: usize,
+    pub(super) kept_width: usize,
     pub(super) rows: usize,
     /// Row-major: the input of the next stage at every vertex.
     pub(super) h: Vec<T>,
+    /// Row-major: the values from before it that the next stages add.
+    pub(super) kept: Vec<T>,
     /// Arc length.
     pub(super) position: Vec<f64>,
-    /// Whether a unit of an earlier layer changes piece at the vertex.
-    pub(super) boundary: Vec<bool>,
-    /// Whether some earlier layer is constant between the vertex before and this one.
-    pub(super) dead: Vec<bool>,
+    /// Earlier layers of which a unit changes piece at the vertex, see [`Layers`](super::knots::Layers).
+    pub(super) crossed: Vec<u64>,
+    /// Earlier layers that are constant between the vertex before and this one.
+    pub(super) constant: Vec<u64>,
 }
 
 impl<T: Real> Block<T> {
-    pub(crate) fn new(width: usize, capacity: usize) -> Self {
+    pub(crate) fn new(width: usize, kept_width: usize, capacity: usize) -> Self {
         Self {
             width,
+            kept_width,
             rows: 0,
             h: vec![T::default(); width * capacity],
+            kept: vec![T::default(); kept_width * capacity],
             position: vec![0.0; capacity],
-            boundary: vec![false; capacity],
-            dead: vec![false; capacity],
+            crossed: vec![0; capacity],
+            constant: vec![0; capacity],
         }
     }
 
@@ -41,8 +46,8 @@ impl<T: Real> Block<T> {
         let row = &mut self.h[self.rows * self.width..][..self.width];
         row.iter_mut().zip(point).for_each(|(h, &x)| *h = T::from_f64(x));
         self.position[self.rows] = position;
-        self.boundary[self.rows] = false;
-        self.dead[self.rows] = false;
+        self.crossed[self.rows] = 0;
+        self.constant[self.rows] = 0;
         self.rows += 1;
     }
 

@@ -9,18 +9,19 @@
 
 mod block;
 mod groups;
+mod knots;
 mod stage;
 mod tally;
 
 use std::sync::atomic::AtomicBool;
 
 pub(super) use self::block::Block;
-use self::stage::Pass;
-pub(super) use self::stage::Stage;
+use self::knots::Layers;
+use self::stage::{Pass, Stage};
 use self::tally::Tally;
 use super::halt::{Halt, check};
 use super::real::Real;
-use crate::network::AffineWeights;
+use crate::network::{AffineWeights, Architecture};
 use crate::trace::Crossing;
 
 /// The stages of a network with the tally at their end. Blocks go down as they fill; no stage calls another, so depth is
@@ -31,14 +32,17 @@ pub(crate) struct Pipeline<T> {
 }
 
 impl<T: Real> Pipeline<T> {
-    pub(crate) fn new(stages: Vec<Stage<T>>) -> Self {
-        Self { stages, tally: Tally::default() }
+    /// For blocks of so many rows.
+    pub(crate) fn new(architecture: &Architecture, rows: usize) -> Self {
+        let layers = Layers::new(architecture);
+        let stages = (0..architecture.depth()).map(|l| Stage::new(architecture, l, layers.bit(l), rows)).collect();
+        Self { stages, tally: Tally::new(layers) }
     }
 
     /// Forgets the path before. With `log`, crossings are kept one by one.
     pub(crate) fn reset(&mut self, log: bool) {
         self.stages.iter_mut().for_each(|stage| stage.reset(log));
-        self.tally = Tally::default();
+        self.tally.reset();
     }
 
     /// Takes the path's next vertices.
@@ -108,9 +112,9 @@ impl<T: Real> Pipeline<T> {
         }
     }
 
-    /// Crossings of each layer, boundaries, and knots.
-    pub(crate) fn counts(&self) -> (Vec<u64>, u64, u64) {
-        (self.stages.iter().map(|stage| stage.crossings).collect(), self.tally.boundaries, self.tally.knots)
+    /// Crossings of each layer, boundaries, and knots where they follow.
+    pub(crate) fn counts(&self) -> (Vec<u64>, u64, Option<u64>) {
+        (self.stages.iter().map(|stage| stage.crossings).collect(), self.tally.boundaries, self.tally.knots())
     }
 
     /// The crossings kept one by one.

@@ -5,10 +5,10 @@ use pulp::{Simd, WithSimd};
 use super::block::Block;
 use super::groups::{Groups, Switch};
 use crate::engine::cpu::activate::{Activate, activate};
+use crate::engine::cpu::affine::{LayerMap, Rows};
 use crate::engine::cpu::halt::Halt;
-use crate::engine::cpu::product;
 use crate::engine::cpu::real::{AllFinite, Real};
-use crate::network::{Activation, AffineWeights, Layer, Pieces};
+use crate::network::{Activation, AffineWeights, Architecture, Pieces};
 use crate::trace::Crossing;
 
 /// Neighbouring units compared at a time in the search for crossings.
@@ -48,9 +48,25 @@ impl<T: Real> Units<T> {
     }
 }
 
+/// Where a source of values is in an input block.
+#[derive(Clone, Copy)]
+enum Place {
+    /// The inputs of the layer.
+    Inputs,
+    /// Among the values kept, from this one on.
+    Kept(usize),
+}
+
 /// One hidden layer of the pipeline.
 pub(crate) struct Stage<T> {
     layer: usize,
+    /// Its bit, see [`Layers`](super::knots::Layers).
+    bit: u64,
+    map: LayerMap<T>,
+    /// Of every skip its source.
+    skips: Vec<Place>,
+    /// The sources that later layers add, and their sizes.
+    passed_on: Vec<(Place, usize)>,
     /// Number of pre-activations.
     width: usize,
     units: Units<T>,
@@ -59,9 +75,11 @@ pub(crate) struct Stage<T> {
     has_flat_piece: bool,
     /// Pre-activations, row-major: the carried vertices, then the block's.
     z: Vec<T>,
+    /// What later layers add, row-major, for the same vertices.
+    kept: Vec<T>,
     position: Vec<f64>,
-    boundary: Vec<bool>,
-    dead: Vec<bool>,
+    crossed: Vec<u64>,
+    constant: Vec<u64>,
     rows: usize,
     carried: usize,
     /// Next vertex to pass on.
@@ -81,20 +99,36 @@ pub(crate) struct Stage<T> {
 }
 
 impl<T: Real> Stage<T> {
-    pub(crate) fn new(layer: usize, shape: &Layer, capacity: usize) -> Self {
+    pub(crate) fn new(architecture: &Architecture, layer: usize, bit: u64, capacity: usize) -> Self {
+        let shape = &architecture.layers()[layer];
         let width = shape.affine.units();
+        let place = |source: usize| match source == layer {
+            true => Place::Inputs,
+            false => {
+                let before = architecture.kept(layer).iter().take_while(|&&kept| kept < source);
+                Place::Kept(before.map(|&kept| architecture.source_len(kept)).sum())
+            }
+        };
+        let later = architecture.kept(layer + 1).iter();
+        let passed_on: Vec<_> = later.map(|&source| (place(source), architecture.source_len(source))).collect();
+        let kept_width = passed_on.iter().map(|(_, len)| len).sum();
         let scalar = shape.activation.scalar();
         let breakpoints = scalar.map_or(&[][..], |pieces| &pieces.breakpoints);
         Self {
             layer,
+            bit,
+            map: LayerMap::new(shape),
+            skips: shape.skips.iter().map(|skip| place(skip.source)).collect(),
+            passed_on,
             width,
             units: Units::new(width, &shape.activation),
             breakpoints: breakpoints.iter().map(|&tau| T::from_f64(tau)).collect(),
             has_flat_piece: scalar.is_some_and(|pieces| pieces.slopes.contains(&0.0)),
             z: vec![T::default(); width * (capacity + 2)],
+            kept: vec![T::default(); kept_width * (capacity + 2)],
             position: vec![0.0; capacity + 2],
-            boundary: vec![false; capacity + 2],
-            dead: vec![false; capacity + 2],
+            crossed: vec![0; capacity + 2],
+            constant: vec![0; capacity + 2],
             rows: 0,
             carried: 0,
             cursor: 0,
@@ -102,7 +136,7 @@ impl<T: Real> Stage<T> {
             next: 0,
             found: Vec::new(),
             new_z: vec![T::default(); width],
-            out: Block::new(shape.outputs(), capacity),
+            out: Block::new(shape.outputs(), kept_width, capacity),
             last_h: vec![T::default(); shape.outputs()],
             passed_any: false,
             crossings: 0,
@@ -126,10 +160,23 @@ impl<T: Real> Stage<T> {
         let (base, rows) = (self.carried, input.rows);
         self.rows = base + rows;
         let z = &mut self.z[base * self.width..self.rows * self.width];
-        product::affine(&input.h[..rows * input.width], weights, z);
+        let rows_at = |place: Place| match place {
+            Place::Inputs => Rows { values: &input.h, stride: input.width },
+            Place::Kept(at) => Rows { values: &input.kept[at..], stride: input.kept_width },
+        };
+        self.map.apply(weights, rows_at(Place::Inputs), self.skips.iter().map(|&place| rows_at(place)), z);
+        for (row, mut kept) in self.kept.chunks_exact_mut(self.out.kept_width.max(1)).skip(base).take(rows).enumerate()
+        {
+            for &(place, len) in &self.passed_on {
+                let Rows { values, stride } = rows_at(place);
+                let (to, rest) = kept.split_at_mut(len);
+                to.copy_from_slice(&values[row * stride..][..len]);
+                kept = rest;
+            }
+        }
         self.position[base..self.rows].copy_from_slice(&input.position[..rows]);
-        self.boundary[base..self.rows].copy_from_slice(&input.boundary[..rows]);
-        self.dead[base..self.rows].copy_from_slice(&input.dead[..rows]);
+        self.crossed[base..self.rows].copy_from_slice(&input.crossed[..rows]);
+        self.constant[base..self.rows].copy_from_slice(&input.constant[..rows]);
         self.cursor = base.saturating_sub(1);
         (self.next, self.carried) = (0, 0);
         self.inside.clear();
@@ -253,7 +300,7 @@ impl<T: Real> Stage<T> {
     }
 
     fn cross_at_vertex(&mut self, vertex: usize, unit: usize, breakpoint: usize, rising: bool) {
-        self.boundary[vertex] = true;
+        self.crossed[vertex] |= self.bit;
         self.record(self.position[vertex], unit, breakpoint, rising);
     }
 
@@ -273,7 +320,9 @@ impl<T: Real> Stage<T> {
             Units::Scalar { pieces, .. } => activate(pieces, z, h),
             Units::Grouped { activation, .. } => activation.apply(z, h),
         }
-        self.finish_row(self.position[i], self.boundary[i], self.dead[i]);
+        let n = self.out.kept_width;
+        self.out.kept[row * n..][..n].copy_from_slice(&self.kept[i * n..][..n]);
+        self.finish_row(self.position[i], self.crossed[i], self.constant[i]);
     }
 
     /// Passes on the next new vertex, where one or several units cross at the same fraction.
@@ -305,15 +354,21 @@ impl<T: Real> Stage<T> {
                 activation.apply(&self.new_z, h);
             }
         }
-        self.finish_row(between(&self.position[i..], fraction), true, self.dead[i + 1]);
+        let n = self.out.kept_width;
+        let (a, b) = self.kept[i * n..][..2 * n].split_at(n);
+        for ((kept, &a), &b) in self.out.kept[self.out.rows * n..][..n].iter_mut().zip(a).zip(b) {
+            *kept = from_a * a + fraction * b;
+        }
+        self.finish_row(between(&self.position[i..], fraction), self.bit, self.constant[i + 1]);
     }
 
     #[inline(always)]
-    fn finish_row(&mut self, position: f64, boundary: bool, dead: bool) {
+    fn finish_row(&mut self, position: f64, crossed: u64, constant: u64) {
         let row = self.out.rows;
         self.out.position[row] = position;
-        self.out.boundary[row] = boundary;
-        self.out.dead[row] = dead || (self.has_flat_piece && self.is_constant(row));
+        self.out.crossed[row] = crossed;
+        let is_constant = self.has_flat_piece && constant & self.bit == 0 && self.is_constant(row);
+        self.out.constant[row] = if is_constant { constant | self.bit } else { constant };
         self.out.rows += 1;
     }
 
@@ -336,9 +391,11 @@ impl<T: Real> Stage<T> {
         self.carried = self.rows.min(2);
         let first = self.rows - self.carried;
         self.z.copy_within(first * self.width..self.rows * self.width, 0);
+        let n = self.out.kept_width;
+        self.kept.copy_within(first * n..self.rows * n, 0);
         self.position.copy_within(first..self.rows, 0);
-        self.boundary.copy_within(first..self.rows, 0);
-        self.dead.copy_within(first..self.rows, 0);
+        self.crossed.copy_within(first..self.rows, 0);
+        self.constant.copy_within(first..self.rows, 0);
     }
 
     /// Empties the output block once the next stage has taken it.

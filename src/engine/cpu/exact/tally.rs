@@ -1,44 +1,67 @@
 //! The end of the pipeline.
 
 use super::block::Block;
+use super::knots::Layers;
 
 /// Counts boundaries and knots at the end of the pipeline.
-///
-/// A boundary is a knot unless on both sides of it some layer is constant along the path: then the output is constant on both
-/// sides. With continuous weight laws nothing else can hide a kink but with probability zero.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tally {
+    layers: Layers,
     pub(super) boundaries: u64,
-    pub(super) knots: u64,
+    knots: u64,
     position: f64,
-    /// Whether the output is constant on the last interval of positive length.
-    dead: bool,
-    /// The boundary at `position`, if one is there: whether the output is constant before it.
-    pending: Option<bool>,
+    /// Layers that are constant on the last interval of positive length.
+    constant: u64,
+    /// The boundary at `position`, if one is there.
+    pending: Option<Boundary>,
+}
+
+#[derive(Debug)]
+struct Boundary {
+    /// Layers of which a unit changes piece.
+    crossed: u64,
+    /// Layers that are constant before it.
+    constant: u64,
 }
 
 impl Tally {
+    pub(super) fn new(layers: Layers) -> Self {
+        Self { layers, boundaries: 0, knots: 0, position: 0.0, constant: 0, pending: None }
+    }
+
+    /// Forgets the path before.
+    pub(super) fn reset(&mut self) {
+        (self.boundaries, self.knots, self.position, self.constant, self.pending) = (0, 0, 0.0, 0, None);
+    }
+
     pub(super) fn take<T>(&mut self, block: &Block<T>) {
         for row in 0..block.rows {
             if block.position[row] > self.position {
                 self.position = block.position[row];
-                self.dead = block.dead[row];
-                self.settle(self.dead);
+                self.constant = block.constant[row];
+                self.settle();
             }
-            if block.boundary[row] && self.pending.is_none() {
-                self.pending = Some(self.dead);
+            if block.crossed[row] != 0 {
+                let boundary = Boundary { crossed: 0, constant: self.constant };
+                self.pending.get_or_insert(boundary).crossed |= block.crossed[row];
             }
         }
     }
 
-    fn settle(&mut self, dead_after: bool) {
-        if let Some(dead_before) = self.pending.take() {
+    /// Counts the boundary that is pending, before the interval at hand.
+    fn settle(&mut self) {
+        if let Some(Boundary { crossed, constant }) = self.pending.take() {
             self.boundaries += 1;
-            self.knots += u64::from(!(dead_before && dead_after));
+            self.knots += u64::from(self.layers.is_knot(crossed, [constant, self.constant]));
         }
     }
 
     pub(super) fn finish(&mut self) {
-        self.settle(self.dead);
+        self.settle();
+    }
+
+    /// Boundaries that are knots, where that follows.
+    pub(super) fn knots(&self) -> Option<u64> {
+        (!matches!(self.layers, Layers::Unknown)).then_some(self.knots)
     }
 }

@@ -1,0 +1,95 @@
+//! Which boundaries are knots, as far as it follows from what is constant.
+//!
+//! With continuous weight laws a kink reaches the output with probability 1 unless something between is constant: the output has the
+//! same slope on both sides of a boundary only if no layer whose unit changes piece there is on a way from the input to
+//! the output, before or after, that leads through no constant layer.
+
+use crate::network::{Affine, Architecture};
+
+/// Layers as bits of a word: in a chain of dense layers, where one that is constant ends all ways, all are the first bit.
+#[derive(Debug)]
+pub(super) enum Layers {
+    /// Dense layers one after the other.
+    Chain,
+    /// Dense layers with skips, of each the layers that it takes the outputs of, and whether it takes the input.
+    Skips(Vec<(u64, bool)>),
+    /// Knots do not follow: units of convolutions and pools see a part of the layer before, and there are no more than 64 bits.
+    Unknown,
+}
+
+impl Layers {
+    pub(super) fn new(architecture: &Architecture) -> Self {
+        let layers = architecture.layers();
+        if architecture.is_dense_chain() {
+            return Self::Chain;
+        }
+        if layers.len() > 64 || layers.iter().any(|layer| !matches!(layer.affine, Affine::Dense { .. })) {
+            return Self::Unknown;
+        }
+        let sources = |l: usize| {
+            let all = || layers[l].skips.iter().map(|skip| skip.source).chain([l]);
+            (all().filter(|&source| source > 0).fold(0, |bits, source| bits | 1 << (source - 1)), all().any(|s| s == 0))
+        };
+        Self::Skips((0..layers.len()).map(sources).collect())
+    }
+
+    /// The bit of a layer.
+    pub(super) fn bit(&self, layer: usize) -> u64 {
+        match self {
+            Self::Chain | Self::Unknown => 1,
+            Self::Skips(_) => 1 << layer,
+        }
+    }
+
+    /// Whether the output has a kink where units of these layers change piece, by the layers that are constant before and after.
+    pub(super) fn is_knot(&self, crossed: u64, constant: [u64; 2]) -> bool {
+        constant.into_iter().any(|constant| crossed & self.on_ways(constant) != 0)
+    }
+
+    /// The layers on ways from the input to the output.
+    fn on_ways(&self, constant: u64) -> u64 {
+        let Self::Skips(sources) = self else {
+            return if constant == 0 { u64::MAX } else { 0 };
+        };
+        let mut reached = 0;
+        for (l, &(layers, input)) in sources.iter().enumerate() {
+            let is_reached = (input || reached & layers != 0) && constant >> l & 1 == 0;
+            reached |= u64::from(is_reached) << l;
+        }
+        let mut seen = 1 << (sources.len() - 1);
+        for (l, &(layers, _)) in sources.iter().enumerate().rev() {
+            if seen & reached & 1 << l != 0 {
+                seen |= layers;
+            }
+        }
+        reached & seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Activation;
+
+    fn layers(text: &str) -> Layers {
+        Layers::new(&Architecture::parse(text, Activation::relu(), 1).unwrap())
+    }
+
+    #[test]
+    fn kinks_end_where_no_way_is_left() {
+        let chain = layers("2-3x3");
+        assert!(chain.is_knot(1, [0, 0]) && chain.is_knot(1, [1, 0]) && !chain.is_knot(1, [1, 1]));
+        // The third layer adds the first one's outputs: a kink of the first passes a second that is constant, its own does not.
+        let skips = layers("2-3-3-3~1");
+        assert!(skips.is_knot(0b001, [0b010, 0b010]));
+        assert!(!skips.is_knot(0b001, [0b110, 0b110]), "the third is the last");
+        assert!(!skips.is_knot(0b010, [0b010, 0b010]));
+        assert!(skips.is_knot(0b010, [0b010, 0]) && skips.is_knot(0b010, [0, 0]));
+        assert!(!skips.is_knot(0b010, [0b001, 0b001]), "nothing comes in");
+        // With the input added, too, the third is on a way of its own.
+        let input = layers("3-3-3-3~0");
+        assert!(input.is_knot(0b100, [0b011, 0b011]) && !input.is_knot(0b010, [0b011, 0b011]));
+        assert!(matches!(layers("1x4-c2k2"), Layers::Unknown));
+        assert!(matches!(layers("2-3-3~1x70"), Layers::Unknown));
+    }
+}
