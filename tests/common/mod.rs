@@ -1,6 +1,8 @@
 //! What several test files need.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod connections;
+
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
@@ -21,10 +23,10 @@ pub fn engines() -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
     ["cpu f32", "cpu f64", "gpu"].into_iter().zip(ENGINES.iter()).map(|(name, engine)| (name, engine.as_ref()))
 }
 
-/// The engines that have a network's activations.
+/// The engines that have a network's layers and activations.
 pub fn engines_for(network: &Network) -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
-    let is_grouped = network.architecture().grouped().is_some();
-    engines().filter(move |(name, _)| !is_grouped || *name != "gpu")
+    let is_for_all = network.architecture().is_dense_chain() && network.architecture().grouped().is_none();
+    engines().filter(move |(name, _)| is_for_all || *name != "gpu")
 }
 
 /// The engines that compute in f32.

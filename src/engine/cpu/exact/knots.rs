@@ -4,16 +4,17 @@
 //! same slope on both sides of a boundary only if no layer whose unit changes piece there is on a way from the input to
 //! the output, before or after, that leads through no constant layer.
 
-use crate::network::{Affine, Architecture};
+use crate::network::{Affine, Architecture, Layer};
 
 /// Layers as bits of a word: in a chain of dense layers, where one that is constant ends all ways, all are the first bit.
 #[derive(Debug)]
 pub(super) enum Layers {
     /// Dense layers one after the other.
     Chain,
-    /// Dense layers with skips, of each the layers that it takes the outputs of, and whether it takes the input.
+    /// Dense layers with dense skips, of each the layers that it takes the outputs of, and whether it takes the input.
     Skips(Vec<(u64, bool)>),
-    /// Knots do not follow: units of convolutions and pools see a part of the layer before, and there are no more than 64 bits.
+    /// Knots do not follow: units of convolutions, pools and skips without a map see a part of what comes before, and there are no more than
+    /// 64 bits.
     Unknown,
 }
 
@@ -23,7 +24,11 @@ impl Layers {
         if architecture.is_dense_chain() {
             return Self::Chain;
         }
-        if layers.len() > 64 || layers.iter().any(|layer| !matches!(layer.affine, Affine::Dense { .. })) {
+        let is_dense = |layer: &Layer| {
+            let all_maps = layer.skips.iter().all(|skip| skip.map.is_some());
+            all_maps && layer.maps().all(|map| matches!(map, Affine::Dense { .. }))
+        };
+        if layers.len() > 64 || !layers.iter().all(is_dense) {
             return Self::Unknown;
         }
         let sources = |l: usize| {
@@ -80,16 +85,17 @@ mod tests {
         let chain = layers("2-3x3");
         assert!(chain.is_knot(1, [0, 0]) && chain.is_knot(1, [1, 0]) && !chain.is_knot(1, [1, 1]));
         // The third layer adds the first one's outputs: a kink of the first passes a second that is constant, its own does not.
-        let skips = layers("2-3-3-3~1");
+        let skips = layers("2-3-3-3+1");
         assert!(skips.is_knot(0b001, [0b010, 0b010]));
         assert!(!skips.is_knot(0b001, [0b110, 0b110]), "the third is the last");
         assert!(!skips.is_knot(0b010, [0b010, 0b010]));
         assert!(skips.is_knot(0b010, [0b010, 0]) && skips.is_knot(0b010, [0, 0]));
         assert!(!skips.is_knot(0b010, [0b001, 0b001]), "nothing comes in");
         // With the input added, too, the third is on a way of its own.
-        let input = layers("3-3-3-3~0");
+        let input = layers("3-3-3-3+");
         assert!(input.is_knot(0b100, [0b011, 0b011]) && !input.is_knot(0b010, [0b011, 0b011]));
         assert!(matches!(layers("1x4-c2k2"), Layers::Unknown));
-        assert!(matches!(layers("2-3-3~1x70"), Layers::Unknown));
+        assert!(matches!(layers("2-3-3~1"), Layers::Unknown));
+        assert!(matches!(layers("2-3-3+x70"), Layers::Unknown));
     }
 }
