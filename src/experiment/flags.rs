@@ -25,7 +25,11 @@ impl FromStr for Choice {
 /// The flags that describe an ensemble; [`Plan`](super::Plan) is their checked form.
 #[derive(Clone, Debug, clap::Args)]
 pub struct EnsembleFlags {
-    /// Inputs and hidden layers: 2-64x3 (2 inputs, three layers of 64 units) or 784-512-256-128; a maxout unit is one
+    /// Inputs and hidden layers: 2-64x3 (2 inputs, three layers of 64 units) or 784-512-256-128; a maxout unit is one.
+    /// Images are channels x height x width, lines channels x length: 3x32x32-c16k3s2p1g1-max2-avg-100 has a convolution of 16
+    /// filters, kernel 3, stride 2, padding 1 and 1 group (sizes may be height x width, all but the kernel may be left out), pools
+    /// (of the whole channel without a size) and a dense layer. 64+ adds a linear map of the input, 64+2 one of layer 2's outputs,
+    /// 64~2 these themselves; [c16k3p1-c16k3p1]x3 are residual blocks
     #[arg(long, default_value = "2-64x3")]
     pub arch: String,
 

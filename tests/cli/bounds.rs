@@ -108,7 +108,7 @@ fn densities_take_the_flags_of_an_ensemble() {
 fn bad_shapes_are_refused() {
     refuse(&["bounds", "--arch", "2-0"], &["--arch", "width 0"]);
     refuse(&["bounds", "--activation", "maxout:1"], &["--activation", "from 2"]);
-    refuse(&["bounds", "--arch", "2-5", "--activation", "max-min"], &["layer 1 has width 5", "group size 2"]);
+    refuse(&["bounds", "--arch", "2-5", "--activation", "max-min"], &["layer 1 '5': has width 5", "group size 2"]);
     refuse(&["bounds", "--arch", "1x3x3-c2k4"], &["layer 1", "kernel height 4"]);
     refuse(&["bounds", "--arch", "1x3x3-c2k2", "--activation", "abs"], &["relu"]);
     refuse(&["bounds", "--arch", "1x3x3-c2k2-max2"], &["'max2'"]);

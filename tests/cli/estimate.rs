@@ -60,6 +60,46 @@ fn files_and_standard_output_agree_and_do_not_depend_on_threads() {
 }
 
 #[test]
+fn convolutions_and_skips_are_architectures() {
+    let row = |arch: &str, more: &[&str]| {
+        let flags = ["estimate", "--networks", "40", "--format", "csv", "--arch", arch];
+        rows(&succeed(&[&flags, more].concat()))
+    };
+    for (arch, text, depth) in [
+        ("1x9-c4k3-max2-5", "1x9-c4k3-max2-5", "3"),
+        ("3x6x6-c4k3p1-[c4k3p1-c4k3p1]x2-avg", "3x6x6-c4k3p1-c4k3p1-c4k3p1~1-c4k3p1-c4k3p1~3-avg", "6"),
+        ("10-20-20+x3", "10-20-20+x3", "4"),
+    ] {
+        let exact = row(arch, &[]);
+        assert_eq!((exact[0]["architecture"].as_str(), exact[0]["depth"].as_str()), (text, depth));
+        assert_eq!(exact[0]["engine"], "cpu");
+        assert_eq!(exact[2]["mean_density"].is_empty(), arch.contains('c'), "knots of {arch}");
+        let density =
+            |row: &std::collections::HashMap<String, String>| row["mean_density"].parse::<f64>().expect("one");
+        let sampled = row(arch, &["--method", "sampled", "--grid", "2000"]);
+        assert!(density(&sampled[1]) <= density(&exact[1]) && density(&sampled[1]) > 0.95 * density(&exact[1]));
+    }
+    let refuse_with = |arch: &str, more: &[&str], message: &str| {
+        refuse(&[&["estimate", "--arch", arch], more].concat(), &["--arch", message]);
+    };
+    refuse_with("1x9-c4k0", &[], "hidden layer 1 'c4k0': a kernel of width 0");
+    refuse_with("1x9-c4k3-c2k3s8", &[], "hidden layer 2 'c2k3s8': a stride of 8 is larger than the input's width of 7");
+    refuse_with("1x9-c4k3p3", &[], "a padding of 3 is beyond a kernel of width 3");
+    refuse_with("3x9-c4k3g2", &[], "2 groups");
+    refuse_with("9-c4k3", &[], "needs an image before it");
+    refuse_with("3-4-5~1", &[], "hidden layer 2: has 5 pre-activations");
+    refuse_with("1x9-c4k3", &["--activation", "max-min"], "max-min joins several filters");
+    let table = succeed(&["estimate", "--networks", "5", "--arch", "1x9-c4k3"]);
+    assert!(table.contains("No upper bound on the density applies: there is none for convolutions"), "{table}");
+    refuse(
+        &["estimate", "--arch", "1x9-c4k3", "--method", "rice"],
+        &["--method rice takes dense layers without skips"],
+    );
+    let vast = "64x4096x4096-c4096k3p1-avg";
+    refuse(&["estimate", "--arch", vast, "--networks", "1"], &["memory"]);
+}
+
+#[test]
 fn json_has_numbers_and_nulls() {
     let json = succeed(&["estimate", "--networks", "40", "--bias", "zero", "--format", "json"]);
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
@@ -116,10 +156,10 @@ fn wrong_flags_are_refused_in_one_line() {
     for (args, message) in [
         (vec!["--activation", "gelu"], vec!["--activation", "unknown activation 'gelu'", "relu"]),
         (vec!["--activation", "leaky-relu:x"], vec!["'x'"]),
-        (vec!["--arch", "2-0x3"], vec!["--arch", "layer 1 has width 0"]),
+        (vec!["--arch", "2-0x3"], vec!["--arch", "layer 1: has width 0"]),
         (vec!["--arch", "64"], vec!["hidden layer", "2-64x3"]),
-        (vec!["--arch", "2-8-5", "--activation", "max-min"], vec!["layer 2 has width 5", "group size 2"]),
-        (vec!["--arch", "2-8", "--activation", "group-sort:3"], vec!["layer 1 has width 8", "group size 3"]),
+        (vec!["--arch", "2-8-5", "--activation", "max-min"], vec!["layer 2 '5': has width 5", "group size 2"]),
+        (vec!["--arch", "2-8", "--activation", "group-sort:3"], vec!["layer 1 '8': has width 8", "group size 3"]),
         (vec!["--activation", "maxout:0"], vec!["--activation", "'maxout:0'", "from 2 to 1000"]),
         (vec!["--activation", "maxout:3", "--engine", "gpu"], vec!["--engine gpu", "maxout:3"]),
         (vec!["--arch", "1-9999999x9", "--activation", "maxout:1000"], vec!["--arch", "2^34"]),
