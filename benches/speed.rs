@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use linregions::engine::cpu::CpuEngine;
 use linregions::engine::{Engine, Method, Precision};
-use linregions::network::{Activation, Architecture, BiasLaw, Network, RandomNetwork, WeightLaw};
+use linregions::network::{Activation, Affine, Architecture, BiasLaw, Network, RandomNetwork, WeightLaw};
 use linregions::path::{Path, PathLaw, RandomPath, StartLaw};
 use linregions::random::{QuantileTable, StandardLaw, Stream};
 use linregions::trace::Trace;
@@ -19,13 +19,24 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
+/// The residual network of 20 layers of He, Zhang, Ren and Sun 2016 for images of 32 x 32.
+const RESNET_20: &str = "3x32x32-c16k3p1-[c16k3p1-c16k3p1]x3-[c32k3s2p1-c32k3p1]-[c32k3p1-c32k3p1]x2-[c64k3s2p1-c64k3p1]\
+                         -[c64k3p1-c64k3p1]x2-avg";
+
 fn main() {
     println!("one thread; medians of runs in turn\n");
     draw_weights();
     println!();
     println!("{:<32} {:>12} {:>12} {:>8}", "exact counting, f32", "ms per line", "products", "ratio");
-    for (shape, path) in [("2-64x3", "segment"), ("2-64x10", "segment"), ("784-512x3", "chord")] {
-        count_exactly(shape, path);
+    for (name, shape, path, lines) in [
+        ("2-64x3, segment", "2-64x3", "segment", 40),
+        ("2-64x10, segment", "2-64x10", "segment", 40),
+        ("64-512x10, segment", "64-512x10", "segment", 4),
+        ("784-512x3, chord", "784-512x3", "chord", 40),
+        ("3x32x32, 4 convolutions", "3x32x32-c16k3p1-c16k3p1-c32k3s2p1-c32k3p1-avg", "segment", 4),
+        ("3x32x32, 20 residual layers", RESNET_20, "segment", 1),
+    ] {
+        count_exactly(name, shape, path, lines);
     }
 }
 
@@ -76,7 +87,7 @@ fn draw_weights() {
     println!("{:<32} {:>12.3e} {:>12.3e} {:>8.2}", "64 Ki values", rate(ours), rate(theirs), rate(ours) / rate(theirs));
 }
 
-fn count_exactly(shape: &str, path: &str) {
+fn count_exactly(name: &str, shape: &str, path: &str, n_lines: u64) {
     let architecture = Architecture::parse(shape, Activation::relu(), 1).expect("a valid shape");
     let dim = architecture.input_dim();
     let law = RandomNetwork::new(architecture, WeightLaw::HeNormal, BiasLaw::Normal(0.1), 5).expect("valid laws");
@@ -84,15 +95,16 @@ fn count_exactly(shape: &str, path: &str) {
     let paths = RandomPath::new(path_law, dim, 5).expect("a valid law");
     let engine = CpuEngine::new(Some(1), Precision::F32).expect("one thread");
     let (mut counting, mut products) = (Vec::new(), Vec::new());
-    for draw in 0..5 {
+    let n_draws = if n_lines > 1 { 5 } else { 1 };
+    for draw in 0..n_draws {
         let network = law.draw(draw);
-        let lines: Vec<Path> = (0..40).map(|p| paths.draw(draw, p, 40).expect("a finite path")).collect();
+        let lines: Vec<Path> = (0..n_lines).map(|p| paths.draw(draw, p, n_lines).expect("a finite path")).collect();
         let lines: Vec<&Path> = lines.iter().collect();
         let counts = engine.count_given(&network, &lines, Method::Exact).expect("finite weights");
         let traced = Trace::reference(&network, lines[0]).expect("finite weights");
         let exact = traced.crossings.len() as u64;
         let counted: u64 = counts[0].crossings.iter().sum();
-        assert!(counted.abs_diff(exact) <= 2 + exact / 500, "{shape}: counted {counted}, reference {exact}");
+        assert!(counted.abs_diff(exact) <= 2 + exact / 500, "{name}: counted {counted}, reference {exact}");
         let rows: Vec<Vec<usize>> = counts.iter().map(|c| rows_per_layer(&c.crossings)).collect();
         let mut matrices = Matrices::new(&network, &rows);
         let (ours, limit) = in_turn(
@@ -106,8 +118,9 @@ fn count_exactly(shape: &str, path: &str) {
     counting.sort_unstable();
     products.sort_unstable();
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    let (ours, limit) = (ms(counting[2]), ms(products[2]));
-    println!("{:<32} {ours:>12.4} {limit:>12.4} {:>8.2}", format!("{shape}, {path}"), ours / limit);
+    let middle = counting.len() / 2;
+    let (ours, limit) = (ms(counting[middle]), ms(products[middle]));
+    println!("{:<32} {ours:>12.4} {limit:>12.4} {:>8.2}", name, ours / limit);
 }
 
 /// Rows of each layer's matrix product: the path's ends and the crossings of the layers before.
@@ -119,52 +132,70 @@ fn rows_per_layer(crossings: &[u64]) -> Vec<usize> {
     before.collect()
 }
 
-/// The matrix products alone, with the same library, on memory of the right sizes.
+/// The matrix products alone, with the same library, on memory of the right sizes: a dense layer's of all rows, a convolution's of its
+/// filters with the patches of all windows for each row.
 struct Matrices {
     weights: Vec<Vec<f32>>,
-    sizes: Vec<(usize, usize)>,
+    maps: Vec<Affine>,
     h: Vec<f32>,
     z: Vec<f32>,
 }
 
 impl Matrices {
     fn new(network: &Network, rows: &[Vec<usize>]) -> Self {
-        let sizes: Vec<(usize, usize)> =
-            network.architecture().layers().iter().map(|l| (l.affine.inputs(), l.affine.units())).collect();
-        let most = rows.iter().flatten().max().expect("a path");
-        let widest = sizes.iter().map(|&(a, b)| a.max(b)).max().expect("a layer");
+        let layers = network.architecture().layers().iter();
+        let maps: Vec<Affine> = layers.map(|l| l.affine).collect();
+        let most = *rows.iter().flatten().max().expect("a path");
+        let memory = |map: &Affine| match map {
+            Affine::Convolution(map) => map.patch().max(map.filters) * map.windows.positions(),
+            _ => most * map.inputs().max(map.units()),
+        };
+        let largest = maps.iter().map(memory).max().expect("a layer");
         let weights = network.affine().iter().map(|a| a.weight.iter().map(|&w| w as f32).collect());
-        Self { weights: weights.collect(), sizes, h: vec![0.5; most * widest], z: vec![0.0; most * widest] }
+        Self { weights: weights.collect(), maps, h: vec![0.5; largest], z: vec![0.0; largest] }
     }
 
-    #[allow(unsafe_code)]
     fn multiply(&mut self, rows: &[usize]) {
-        for ((&rows, &(inputs, units)), weights) in rows.iter().zip(&self.sizes).zip(&self.weights) {
-            // SAFETY: `h` and `z` hold the largest number of rows at the largest width, `weights` inputs x units.
-            unsafe {
-                gemm::gemm(
-                    units,
-                    rows,
-                    inputs,
-                    self.z.as_mut_ptr(),
-                    units as isize,
-                    1,
-                    false,
-                    weights.as_ptr(),
-                    units as isize,
-                    1,
-                    self.h.as_ptr(),
-                    inputs as isize,
-                    1,
-                    0.0,
-                    1.0,
-                    false,
-                    false,
-                    false,
-                    gemm::Parallelism::None,
-                );
+        for ((&rows, map), weights) in rows.iter().zip(&self.maps).zip(&self.weights) {
+            match map {
+                Affine::Dense { inputs, units } => product([rows, *inputs, *units], &self.h, weights, &mut self.z),
+                Affine::Convolution(map) => {
+                    let sizes = [map.filters, map.patch(), map.windows.positions()];
+                    (0..rows).for_each(|_| product(sizes, weights, &self.h, &mut self.z));
+                }
+                _ => {}
             }
-            black_box(&mut self.z);
         }
     }
+}
+
+/// The product of matrices of rows x inner and inner x columns.
+#[allow(unsafe_code)]
+fn product([rows, inner, columns]: [usize; 3], left: &[f32], right: &[f32], out: &mut [f32]) {
+    assert!(left.len() >= rows * inner && right.len() >= inner * columns && out.len() >= rows * columns);
+    // SAFETY: the strides stay inside the three slices by the assertion above.
+    unsafe {
+        gemm::gemm(
+            columns,
+            rows,
+            inner,
+            out.as_mut_ptr(),
+            columns as isize,
+            1,
+            false,
+            right.as_ptr(),
+            columns as isize,
+            1,
+            left.as_ptr(),
+            inner as isize,
+            1,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+    black_box(out);
 }
