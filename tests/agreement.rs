@@ -60,9 +60,12 @@ impl<'a> Explainer<'a> {
             h_largest.push((0..shape.outputs()).map(largest).collect());
             // Sorting and the largest of several move no value further than the worst of the group.
             let size = shape.activation.group_size();
-            let per_output = z_error.len() / shape.outputs();
+            let n_units = z_error.len();
             let worst = |output: usize| {
-                let group = output * per_output / size * size;
+                // CReLU goes through its units twice.
+                let unit =
+                    if shape.outputs() > n_units { output % n_units } else { output * (n_units / shape.outputs()) };
+                let group = unit / size * size;
                 z_error[group..group + size].iter().fold(0.0, |m: f64, e| m.max(*e))
             };
             let error = |(output, h): (usize, &f64)| slope * worst(output) + 2.0 * unit_roundoff * h;
@@ -157,8 +160,8 @@ impl<'a> Explainer<'a> {
                 let (exact, rounded) = (of_unit(reference), of_unit(engine));
                 let size = shape.activation.group_size();
                 let rows: Vec<(usize, usize)> = pairs(size).map(|(i, j)| (unit * size + i, unit * size + j)).collect();
-                let switch = |breakpoint: usize| match shape.activation.scalar() {
-                    Some(pieces) => Switch::Breakpoint { layer, unit, tau: pieces.breakpoints[breakpoint] },
+                let switch = |breakpoint: usize| match shape.activation.breakpoints().get(breakpoint) {
+                    Some(&tau) => Switch::Breakpoint { layer, unit, tau },
                     None => Switch::Rows { layer, rows: rows[breakpoint] },
                 };
                 mismatches += match shape.activation.kind() {
@@ -247,8 +250,9 @@ impl Switch {
 const ACTIVATIONS: [&str; 7] =
     ["relu", "leaky-relu:0.1", "abs", "hard-tanh", "relu6", "soft-threshold:0.5", "identity"];
 
-/// Activations of several pre-activations, with shapes that they fit.
-const GROUPS: [(&str, [&str; 7]); 5] = [
+/// Activations of several pre-activations or outputs, with shapes that they fit.
+const GROUPS: [(&str, [&str; 7]); 6] = [
+    ("crelu", ["1-2", "2-4x12", "1-18x3", "2-64x10", "3-2-10-2", "10-128-34", "4-66-8x4"]),
     ("maxout:2", ["1-1", "2-3x12", "1-17x3", "2-64x10", "3-1-9-2", "10-128-33", "4-65-7x4"]),
     ("maxout:3", ["1-1", "2-3x12", "1-17x3", "2-64x10", "3-1-9-2", "10-128-33", "4-65-7x4"]),
     ("maxout:7", ["1-1", "2-3x12", "1-17x3", "2-64x5", "3-1-9-2", "10-128-33", "4-65-7x4"]),
@@ -379,6 +383,8 @@ fn counting_draws_equals_tracing_them() {
         ("1-2x4", "soft-threshold:0.5", "normal:1"),
         ("2-5x3", "maxout:3", "normal:1"),
         ("2-6x3", "group-sort:3", "normal:1"),
+        ("2-6x3", "crelu", "normal:1"),
+        ("2x6-c4k3-c6k2-4", "crelu", "normal:1"),
         ("2-[2-2]x3", "relu", "normal:1"),
         ("1-2-2-2+1-2-2+2", "relu", "normal:1"),
         ("1-2-1-2+2-1-2+x2", "relu", "normal:1"),

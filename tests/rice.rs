@@ -44,7 +44,7 @@ fn z(a: &Density, b: &Density) -> f64 {
 /// Architecture, activation, weights, bias, and further flags.
 type Case = (&'static str, &'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const TABLE: [Case; 40] = [
+const TABLE: [Case; 42] = [
     // Depths and widths.
     ("2-64x3", "relu", "he-normal", "normal:0.1", &[]),
     ("2-64", "relu", "he-normal", "normal:0.1", &[]),
@@ -64,6 +64,8 @@ const TABLE: [Case; 40] = [
     ("5-20x3", "spline", "glorot-normal", "normal:0.4", &[]),
     ("2-31x2", "hard-tanh", "glorot-normal", "normal:0.1", &[("length", "40")]),
     // Groups.
+    ("2-6x3", "crelu", "he-normal", "normal:0.3", &[]),
+    ("3-8x3", "crelu", "torch", "torch", &[]),
     ("2-5x3", "maxout:2", "he-normal", "normal:0.3", &[]),
     ("4-12x4", "maxout:3", "lecun-normal", "normal:0.3", &[]),
     ("3-20x2", "maxout:7", "normal:0.2", "normal:0.5", &[]),

@@ -129,9 +129,9 @@ fn verdict(out: &mut dyn Write, plan: &Plan, estimate: &Estimate) -> Result<()> 
             )?;
         }
     }
-    let (width, parts, what) = match plan.ensemble.network.architecture().grouped() {
-        None => ("width", "(kappa - 1)", "breakpoint of one unit"),
-        Some(_) => ("groups", "pairs", "pair of pre-activations of one group"),
+    let (width, parts, what) = match plan.ensemble.network.architecture().activation().group_size() {
+        1 => ("width", "(kappa - 1)", "breakpoint of one unit"),
+        _ => ("groups", "pairs", "pair of pre-activations of one group"),
     };
     writeln!(out, "sum over layers of {width} x {parts} x scale, the largest crossing rate of one {what}:")?;
     let same = |a: &LayerBound, b: &LayerBound| {

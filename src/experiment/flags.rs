@@ -38,8 +38,8 @@ pub struct EnsembleFlags {
     pub outputs: usize,
 
     /// relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity, spline:FILE (TOML with breakpoints,
-    /// slopes and anchor), maxout:RANK (each unit the largest of RANK pre-activations), group-sort:SIZE (each group sorted, SIZE
-    /// divides the width) or max-min (group-sort:2)
+    /// slopes and anchor), crelu (relu of z and of -z: two outputs a unit), maxout:RANK (each unit the largest of RANK
+    /// pre-activations), group-sort:SIZE (each group sorted, SIZE divides the width) or max-min (group-sort:2)
     #[arg(long, default_value = "relu")]
     pub activation: String,
 

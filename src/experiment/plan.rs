@@ -129,7 +129,7 @@ impl Plan {
         };
         let activation = match architecture.activation().kind() {
             ActivationKind::Scalar(pieces) => format!("{pieces:?}"),
-            grouped => format!("{grouped:?}"),
+            other => format!("{other:?}"),
         };
         hash.update(format!(
             "{architecture}|{}|{activation}|{}|{}|{estimator}|{}|{}|",

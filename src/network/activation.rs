@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::files::read_text;
 
-const NAMES: &str = "relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity, spline:FILE, maxout:RANK, \
+const NAMES: &str = "relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity, spline:FILE, crelu, maxout:RANK, \
                      group-sort:SIZE or max-min";
 
 /// Ranks and group sizes beyond this make numbers that no machine holds.
@@ -29,6 +29,9 @@ pub enum ActivationKind {
     /// A function of each: pieces of constant slope that meet at breakpoints. Piece k lies between breakpoints k - 1 and k; a value
     /// exactly on a breakpoint counts to the lower piece.
     Scalar(Pieces<f64>),
+    /// CReLU (Shang, Sohn, Almeida and Lee 2016): max(z, 0) of every pre-activation, then max(-z, 0) of every one. Here are the pieces of
+    /// max(z, 0).
+    Crelu(Pieces<f64>),
     /// Maxout (Goodfellow et al. 2013): unit u is the largest of `rank` pre-activations, rows u rank to u rank + rank - 1. Its
     /// piece is the row that is largest, the first of equal ones.
     Maxout {
@@ -120,26 +123,34 @@ impl Activation {
         &self.kind
     }
 
-    /// The pieces as data; `None` for an activation of groups.
+    /// The pieces as data; `None` unless every pre-activation has one output.
     pub fn scalar(&self) -> Option<&Pieces<f64>> {
         match &self.kind {
             ActivationKind::Scalar(pieces) => Some(pieces),
-            ActivationKind::Maxout { .. } | ActivationKind::GroupSort { .. } => None,
+            ActivationKind::Crelu(_) | ActivationKind::Maxout { .. } | ActivationKind::GroupSort { .. } => None,
         }
     }
 
-    /// The pieces of an activation that is known to be of one pre-activation.
+    /// The pieces of an activation that is known to make one output of every pre-activation.
     ///
     /// # Panics
-    /// For an activation of groups.
+    /// For any other.
     pub fn pieces(&self) -> &Pieces<f64> {
-        self.scalar().expect("an activation of one pre-activation")
+        self.scalar().expect("an activation of one pre-activation with one output")
+    }
+
+    /// Where a pre-activation changes piece by itself; none where groups do.
+    pub fn breakpoints(&self) -> &[f64] {
+        match &self.kind {
+            ActivationKind::Scalar(pieces) | ActivationKind::Crelu(pieces) => &pieces.breakpoints,
+            ActivationKind::Maxout { .. } | ActivationKind::GroupSort { .. } => &[],
+        }
     }
 
     /// Number of pieces of a unit or group, the activation complexity kappa; `None` beyond 64 bits, for sorted groups of more than 20.
     pub fn kappa(&self) -> Option<u64> {
         match &self.kind {
-            ActivationKind::Scalar(pieces) => Some(pieces.slopes.len() as u64),
+            ActivationKind::Scalar(pieces) | ActivationKind::Crelu(pieces) => Some(pieces.slopes.len() as u64),
             ActivationKind::Maxout { rank } => Some(*rank as u64),
             ActivationKind::GroupSort { size } => (1..=*size as u64).try_fold(1u64, u64::checked_mul),
         }
@@ -148,7 +159,7 @@ impl Activation {
     /// Consecutive pre-activations that make a unit or group.
     pub fn group_size(&self) -> usize {
         match self.kind {
-            ActivationKind::Scalar(_) => 1,
+            ActivationKind::Scalar(_) | ActivationKind::Crelu(_) => 1,
             ActivationKind::Maxout { rank } => rank,
             ActivationKind::GroupSort { size } => size,
         }
@@ -157,7 +168,7 @@ impl Activation {
     /// Number of functions of the pre-activations of a unit or group where its piece can change: breakpoints, or pairs.
     pub fn n_switches(&self) -> usize {
         match &self.kind {
-            ActivationKind::Scalar(pieces) => pieces.breakpoints.len(),
+            ActivationKind::Scalar(pieces) | ActivationKind::Crelu(pieces) => pieces.breakpoints.len(),
             ActivationKind::Maxout { rank: size } | ActivationKind::GroupSort { size } => size * (size - 1) / 2,
         }
     }
@@ -167,6 +178,7 @@ impl Activation {
         let groups = pre_activations / self.group_size();
         pre_activations.is_multiple_of(self.group_size()).then_some(match self.kind {
             ActivationKind::Maxout { .. } => groups,
+            ActivationKind::Crelu(_) => 2 * pre_activations,
             ActivationKind::Scalar(_) | ActivationKind::GroupSort { .. } => pre_activations,
         })
     }
@@ -175,6 +187,7 @@ impl Activation {
     pub fn pre_activations(&self, outputs: usize) -> Option<usize> {
         match self.kind {
             ActivationKind::Scalar(_) => Some(outputs),
+            ActivationKind::Crelu(_) => outputs.is_multiple_of(2).then_some(outputs / 2),
             ActivationKind::Maxout { rank } => outputs.checked_mul(rank),
             ActivationKind::GroupSort { size } => outputs.is_multiple_of(size).then_some(outputs),
         }
@@ -184,6 +197,7 @@ impl Activation {
     pub fn apply(&self, z: &[f64]) -> Vec<f64> {
         match &self.kind {
             ActivationKind::Scalar(pieces) => z.iter().map(|&z| pieces.value(z)).collect(),
+            ActivationKind::Crelu(_) => z.iter().map(|z| z.max(0.0)).chain(z.iter().map(|z| (-z).max(0.0))).collect(),
             ActivationKind::Maxout { rank } => {
                 z.chunks_exact(*rank).map(|unit| unit.iter().copied().fold(f64::NEG_INFINITY, f64::max)).collect()
             }
@@ -197,8 +211,7 @@ impl Activation {
 
     /// The smallest magnitude of a breakpoint; 0 where there is none, and for groups, where differences cross 0.
     pub(crate) fn nearest_breakpoint(&self) -> f64 {
-        let breakpoints = self.scalar().map_or(&[][..], |pieces| &pieces.breakpoints);
-        breakpoints.iter().map(|tau| tau.abs()).reduce(f64::min).unwrap_or(0.0)
+        self.breakpoints().iter().map(|tau| tau.abs()).reduce(f64::min).unwrap_or(0.0)
     }
 
     /// The slopes (a-, a+) of a positively homogeneous activation of one pre-activation, `a+ max(z, 0) - a- max(-z, 0)`; `None` for any
@@ -279,7 +292,9 @@ impl FromStr for Activation {
             }
         };
         let grouped = |kind| Ok(Self { name: text.to_owned(), kind });
-        if parameter.is_some() && matches!(kind, "relu" | "abs" | "hard-tanh" | "relu6" | "identity" | "max-min") {
+        if parameter.is_some()
+            && matches!(kind, "relu" | "abs" | "hard-tanh" | "relu6" | "identity" | "crelu" | "max-min")
+        {
             return Err(Error::usage(format!("{kind} takes no parameter, but '{text}' was given")));
         }
         let spline = |breakpoints: &[f64], slopes: &[f64]| {
@@ -303,6 +318,7 @@ impl FromStr for Activation {
                 Some(file) if !file.is_empty() => Self::read_spline(Path::new(file)),
                 _ => Err(Error::usage("spline needs a file: spline:FILE")),
             },
+            "crelu" => grouped(ActivationKind::Crelu(Self::relu().pieces().clone())),
             "maxout" => grouped(ActivationKind::Maxout { rank: size()? }),
             "group-sort" => grouped(ActivationKind::GroupSort { size: size()? }),
             "max-min" => grouped(ActivationKind::GroupSort { size: 2 }),

@@ -237,21 +237,21 @@ impl Architecture {
         &self.kept[ix]
     }
 
-    /// The first activation that joins several pre-activations, if there is one.
+    /// The first activation that does not make one output of every pre-activation, if there is one.
     pub fn grouped(&self) -> Option<&Activation> {
         self.layers.iter().map(|layer| layer.activation.as_ref()).find(|activation| activation.scalar().is_none())
     }
 
-    /// Refuses activations that join several pre-activations.
+    /// Refuses activations that do not make one output of every pre-activation.
     ///
     /// # Errors
-    /// Says that `what` takes activations of one pre-activation only.
+    /// Says that `what` takes no other.
     pub fn check_scalar(&self, what: &str) -> Result<()> {
         match self.grouped() {
             None => Ok(()),
-            Some(activation) => {
-                Err(Error::usage(format!("{what} takes activations of one pre-activation so far, not {activation}")))
-            }
+            Some(activation) => Err(Error::usage(format!(
+                "{what} takes activations of one pre-activation with one output so far, not {activation}"
+            ))),
         }
     }
 
@@ -303,6 +303,9 @@ pub(super) fn pre_activations(activation: &Activation, outputs: usize) -> Result
     activation.pre_activations(outputs).ok_or_else(|| {
         let size = activation.group_size();
         Error::usage(match activation.kind() {
+            ActivationKind::Crelu(_) => {
+                format!("has width {outputs}, no multiple of the 2 outputs of a unit of {activation}")
+            }
             ActivationKind::GroupSort { .. } => {
                 format!("has width {outputs}, no multiple of the group size {size} of {activation}")
             }

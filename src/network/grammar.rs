@@ -143,7 +143,9 @@ impl<'a> Reader<'a> {
     /// A dense layer or convolution with the skips of its text.
     fn push(&mut self, affine: Affine, skips: &str, part: &str) -> Result<()> {
         let image = match affine {
-            Affine::Convolution(map) => with_channels(map.filters, &map.windows),
+            Affine::Convolution(map) => {
+                with_channels(self.activation.outputs(map.filters).expect("whole units"), &map.windows)
+            }
             _ => [self.activation.outputs(affine.units()).expect("whole groups"), 1, 1],
         };
         self.push_layer(Layer { affine, skips: Vec::new(), activation: Arc::clone(&self.activation) }, image)?;
@@ -203,7 +205,8 @@ impl<'a> Reader<'a> {
         let [filters, kernel, stride, padding, groups] =
             fields(body, ['c', 'k', 's', 'p', 'g']).ok_or_else(|| bad(part))?;
         let number = |text: Option<&str>| text.and_then(|n| n.parse::<usize>().ok()).ok_or_else(|| bad(part));
-        let (filters, groups) = (number(filters)?, number(groups.or(Some("1")))?);
+        let (outputs, groups) = (number(filters)?, number(groups.or(Some("1")))?);
+        let filters = pre_activations(&self.activation, outputs)?;
         let windows = self.windows(kernel.ok_or_else(|| bad(part))?, stride.unwrap_or("1"), padding, part)?;
         if filters == 0 {
             return Err(Error::usage("0 filters: give at least 1"));
@@ -361,7 +364,8 @@ impl Architecture {
         };
         let mut text = match &layer.affine {
             Affine::Dense { .. } => layer.outputs().to_string(),
-            Affine::Convolution(Convolution { windows, filters, groups }) => {
+            Affine::Convolution(Convolution { windows, groups, .. }) => {
+                let filters = layer.outputs() / windows.positions();
                 let is_one = windows.stride == [1, 1];
                 let stride = if is_one { String::new() } else { format!("s{}", sizes(windows.stride)) };
                 let groups = if *groups == 1 { String::new() } else { format!("g{groups}") };

@@ -25,7 +25,9 @@ const HOPELESS: f64 = 1e-4;
 pub fn check(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
     network.architecture().check_dense_chain("--method rice")?;
     let is_normal = network.weights().is_gaussian() && matches!(network.bias(), BiasLaw::Zero | BiasLaw::Normal(_));
-    if let Some(activation) = network.architecture().grouped().filter(|_| !is_normal) {
+    if let Some(activation) =
+        network.architecture().grouped().filter(|activation| activation.group_size() > 1 && !is_normal)
+    {
         return Err(Error::usage(format!(
             "--method rice: {activation} has a closed-form crossing rate with independent normal weights and normal or zero biases \
              only, not with --weights {} --bias {}: use --method exact",

@@ -50,7 +50,7 @@ impl RateLaw {
                 weight_variance: network.weights().variance(affine),
                 bias_variance: bias.std(affine).powi(2),
             }),
-            _ if layer.activation.scalar().is_none() => None,
+            _ if layer.activation.group_size() > 1 => None,
             _ => bias.density(affine).map(Self::PreActivations),
         }
     }

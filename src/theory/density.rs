@@ -101,7 +101,7 @@ impl Unit {
             BiasDensity::Uniform { .. } => bias.at(0.0),
         };
         match activation.kind() {
-            ActivationKind::Scalar(pieces) => {
+            ActivationKind::Scalar(pieces) | ActivationKind::Crelu(pieces) => {
                 let largest = pieces.slopes.iter().fold(0.0, |c: f64, a| c.max(a * a));
                 Self { density: bias.at(0.0), speed: 1.0, gain: homogeneous_gain(activation).unwrap_or(largest) }
             }

@@ -92,7 +92,8 @@ enum Outputs<'a> {
 impl<'a> Outputs<'a> {
     fn of(activation: &'a Activation) -> Self {
         match activation.kind() {
-            ActivationKind::Scalar(pieces) => Self::Pieces(pieces),
+            // Outputs of a unit are rectified normal variables of one law.
+            ActivationKind::Scalar(pieces) | ActivationKind::Crelu(pieces) => Self::Pieces(pieces),
             ActivationKind::Maxout { rank } => Self::Largest { second_moment: maxout_second_moment(*rank) },
             ActivationKind::GroupSort { .. } => Self::Sorted,
         }

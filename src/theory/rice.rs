@@ -37,7 +37,7 @@ pub(crate) struct Switches {
 impl Switches {
     pub(crate) fn of_layer(layer: &Layer) -> Self {
         let (levels, per_group) = match layer.activation.kind() {
-            ActivationKind::Scalar(pieces) => (pieces.breakpoints.clone(), 1.0),
+            ActivationKind::Scalar(_) | ActivationKind::Crelu(_) => (layer.activation.breakpoints().to_vec(), 1.0),
             ActivationKind::Maxout { rank } => (vec![0.0], maxout_factor(*rank)),
             ActivationKind::GroupSort { .. } => (vec![0.0], layer.activation.n_switches() as f64),
         };
@@ -57,6 +57,7 @@ pub(crate) fn homogeneous_gain(activation: &Activation) -> Option<f64> {
         ActivationKind::Scalar(_) => {
             activation.homogeneous_slopes().map(|(minus, plus)| 0.5 * (minus * minus + plus * plus))
         }
+        ActivationKind::Crelu(_) => Some(0.5),
         ActivationKind::Maxout { rank } => Some(maxout_second_moment(*rank)),
         ActivationKind::GroupSort { .. } => Some(1.0),
     }

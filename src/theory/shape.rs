@@ -19,7 +19,9 @@ impl Shape {
     /// The shape of a dense network.
     pub fn of_network(architecture: &Architecture) -> Self {
         let layer = |layer: &network::Layer| match layer.activation.kind() {
-            ActivationKind::Scalar(pieces) => Layer::Scalar { units: layer.groups(), kappa: pieces.slopes.len() },
+            ActivationKind::Scalar(pieces) | ActivationKind::Crelu(pieces) => {
+                Layer::Scalar { units: layer.groups(), kappa: pieces.slopes.len() }
+            }
             ActivationKind::Maxout { rank } => Layer::Maxout { units: layer.groups(), rank: *rank },
             ActivationKind::GroupSort { size } => Layer::GroupSort { groups: layer.groups(), size: *size },
         };

@@ -40,7 +40,7 @@ pub(super) fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<
             return Err(Error::failed(format!("layer {}: a pre-activation exceeds the range of f64", layer + 1)));
         }
         let mut switches = match shape.activation.kind() {
-            ActivationKind::Scalar(pieces) => of_pieces(pieces, &z),
+            ActivationKind::Scalar(pieces) | ActivationKind::Crelu(pieces) => of_pieces(pieces, &z),
             ActivationKind::Maxout { rank } => of_maxima(*rank, &z),
             ActivationKind::GroupSort { size } => of_orders(*size, &z),
         };

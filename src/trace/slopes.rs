@@ -8,6 +8,8 @@ use crate::path::Path;
 enum Pattern<'a> {
     /// Of every unit its piece.
     Pieces { slopes: &'a [f64], pieces: Vec<usize> },
+    /// Of every unit with two outputs whether it is positive.
+    Signs(Vec<bool>),
     /// Of every maxout unit the row that is largest.
     Largest { rank: usize, rows: Vec<usize> },
     /// Of every sorted group and pair of rows (i, j), i < j, whether row j is above row i.
@@ -21,6 +23,7 @@ impl<'a> Pattern<'a> {
             ActivationKind::Scalar(pieces) => {
                 Self::Pieces { slopes: &pieces.slopes, pieces: z.iter().map(|&z| pieces.lower_piece(z)).collect() }
             }
+            ActivationKind::Crelu(_) => Self::Signs(z.iter().map(|&z| z > 0.0).collect()),
             ActivationKind::Maxout { rank } => {
                 let largest =
                     |unit: &[f64]| (1..*rank).fold(0, |top, row| if unit[row] > unit[top] { row } else { top });
@@ -37,6 +40,13 @@ impl<'a> Pattern<'a> {
     fn outputs(&self, dz: &[f64]) -> Vec<f64> {
         match self {
             Self::Pieces { slopes, pieces } => dz.iter().zip(pieces).map(|(dz, &piece)| dz * slopes[piece]).collect(),
+            Self::Signs(positive) => {
+                let half = |sign: bool| {
+                    let units = dz.iter().zip(positive);
+                    units.map(move |(dz, positive)| if *positive == sign { if sign { *dz } else { -dz } } else { 0.0 })
+                };
+                half(true).chain(half(false)).collect()
+            }
             Self::Largest { rank, rows } => dz.chunks_exact(*rank).zip(rows).map(|(unit, &row)| unit[row]).collect(),
             Self::Above { size, above } => {
                 dz.chunks_exact(*size).zip(above).flat_map(|(group, above)| sorted(group, above)).collect()
@@ -56,6 +66,13 @@ impl<'a> Pattern<'a> {
                     let old = slopes[*piece];
                     *piece = if crossing.rising { (*piece + 1).min(slopes.len() - 1) } else { piece.saturating_sub(1) };
                     bends.push((crossing.unit, (slopes[*piece] - old) * dz[crossing.unit]));
+                }
+            }
+            Self::Signs(positive) => {
+                for crossing in crossings {
+                    let bend = if crossing.rising { dz[crossing.unit] } else { -dz[crossing.unit] };
+                    positive[crossing.unit] = crossing.rising;
+                    bends.extend([(crossing.unit, bend), (positive.len() + crossing.unit, bend)]);
                 }
             }
             Self::Largest { rank, rows } => {

@@ -111,7 +111,7 @@ fn bad_input_is_refused() {
         refuse_with(&["--method", method, "--threads", "100000"], &["--threads 100000: give 1 to 1024"]);
     }
     refuse_with(&["--method", "plane"], &["--method plane needs a box"]);
-    refuse_with(&["--activation", "max-min"], &["activations of one pre-activation so far, not"]);
+    refuse_with(&["--activation", "max-min"], &["activations of one pre-activation with one output so far, not"]);
     refuse(
         &["slice", "--network", &lines, "--activation", "max-min", "--window", "0,1"],
         &["of one pre-activation so far"],

@@ -6,24 +6,43 @@ use crate::network::{Activation, ActivationKind, Pieces};
 /// An activation in one number type.
 pub(super) enum Activate<T> {
     Scalar(Pieces<T>),
-    Maxout { rank: usize },
-    GroupSort { size: usize },
+    /// Of so many units.
+    Crelu {
+        units: usize,
+    },
+    Maxout {
+        rank: usize,
+    },
+    GroupSort {
+        size: usize,
+    },
 }
 
 impl<T: Real> Activate<T> {
-    pub(super) fn new(activation: &Activation) -> Self {
+    /// For a layer of so many pre-activations.
+    pub(super) fn new(activation: &Activation, pre_activations: usize) -> Self {
         match activation.kind() {
             ActivationKind::Scalar(pieces) => Self::Scalar(pieces.map(T::from_f64)),
+            ActivationKind::Crelu(_) => Self::Crelu { units: pre_activations },
             ActivationKind::Maxout { rank } => Self::Maxout { rank: *rank },
             ActivationKind::GroupSort { size } => Self::GroupSort { size: *size },
         }
     }
 
-    /// Writes the activation of `z`, whole units and groups, to `h`.
+    /// Writes the activation of `z`, whole rows of the layer, to `h`.
     #[inline(always)]
     pub(super) fn apply(&self, z: &[T], h: &mut [T]) {
         match self {
             Self::Scalar(pieces) => activate(pieces, z, h),
+            Self::Crelu { units } => {
+                let zero = T::default();
+                for (h, z) in h.chunks_exact_mut(2 * units).zip(z.chunks_exact(*units)) {
+                    let (above, below) = h.split_at_mut(*units);
+                    for ((above, below), &z) in above.iter_mut().zip(below).zip(z) {
+                        (*above, *below) = if z > zero { (z, zero) } else { (zero, zero - z) };
+                    }
+                }
+            }
             Self::Maxout { rank } => {
                 for (h, unit) in h.iter_mut().zip(z.chunks_exact(*rank)) {
                     *h = unit.iter().fold(unit[0], |largest, &z| if z > largest { z } else { largest });

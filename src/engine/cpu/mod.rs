@@ -238,7 +238,7 @@ impl Engine for CpuEngine {
                 let of_layer = |(ix, layer): (usize, &Layer)| {
                     let kept: usize = architecture.kept(ix + 1).iter().map(|&s| architecture.source_len(s)).sum();
                     let values = (layer.affine.units() + layer.outputs() + 2 * kept) as u128 * rows * size;
-                    let pairs = if layer.activation.scalar().is_some() { 0 } else { layer.activation.n_switches() };
+                    let pairs = if layer.activation.group_size() == 1 { 0 } else { layer.activation.n_switches() };
                     values
                         + LayerMap::<f32>::bytes(layer) * size / 4
                         + 8 * layer.affine.units() as u128

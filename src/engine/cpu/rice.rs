@@ -95,7 +95,11 @@ impl<'a, T: Real> Worker<'a, T> {
             points: Points::default(),
             paths_per_block: block_paths(architecture, per_path) as u64,
             layers: layers.collect(),
-            activations: architecture.layers().iter().map(|layer| Activate::new(&layer.activation)).collect(),
+            activations: architecture
+                .layers()
+                .iter()
+                .map(|layer| Activate::new(&layer.activation, layer.affine.units()))
+                .collect(),
             weights: vec![AffineWeights::default(); n_drawn],
             drawn: AffineWeights::default(),
             h: Vec::new(),
@@ -283,6 +287,17 @@ impl<T: Real> WithSimd for Differentiate<'_, T> {
                 for (((z, dz), h), dh) in rows {
                     activate(pieces, z, h);
                     chain(pieces, z, dz, dh);
+                }
+            }
+            Activate::Crelu { units } => {
+                activation.apply(z, h);
+                let rows = z.chunks_exact(*units).zip(dz.chunks_exact(*units));
+                for ((z, dz), dh) in rows.zip(dh.chunks_exact_mut(2 * units)) {
+                    let (above, below) = dh.split_at_mut(*units);
+                    let zero = T::default();
+                    for ((&z, &dz), (above, below)) in z.iter().zip(dz).zip(above.iter_mut().zip(below)) {
+                        (*above, *below) = if z > zero { (dz, zero) } else { (zero, zero - dz) };
+                    }
                 }
             }
             Activate::Maxout { rank } => {

@@ -22,6 +22,7 @@ pub(super) struct Stage<T> {
     /// Number of pre-activations, and of outputs.
     width: usize,
     outputs: usize,
+    breakpoints: Vec<T>,
     activation: Activate<T>,
     last_seen: LastSeen<T>,
     z: Vec<T>,
@@ -44,7 +45,7 @@ impl<T: Real> LastSeen<T> {
     fn new(shape: &Layer) -> Self {
         let switches = shape.groups() * shape.activation.n_switches();
         match shape.activation.kind() {
-            ActivationKind::Scalar(_) => {
+            ActivationKind::Scalar(_) | ActivationKind::Crelu(_) => {
                 Self::Side { side: vec![T::default(); switches], flipped: vec![0; shape.groups()] }
             }
             ActivationKind::Maxout { .. } => Self::Largest(vec![None; shape.groups()]),
@@ -72,7 +73,8 @@ impl<T: Real> Stage<T> {
             skips: shape.skips.iter().map(|skip| skip.source).collect(),
             width,
             outputs,
-            activation: Activate::new(&shape.activation),
+            breakpoints: shape.activation.breakpoints().iter().map(|&tau| T::from_f64(tau)).collect(),
+            activation: Activate::new(&shape.activation, width),
             last_seen: LastSeen::new(shape),
             z: vec![T::default(); width * capacity],
             h: vec![T::default(); outputs * capacity],
@@ -128,13 +130,10 @@ impl<T: Real> WithSimd for Compare<'_, T> {
         let n = self.changed.len();
         let z = &stage.z[..n * stage.width];
         for (z, changed) in z.chunks_exact(stage.width).zip(self.changed) {
-            let flips = match (&stage.activation, &mut stage.last_seen) {
-                (Activate::Scalar(pieces), LastSeen::Side { side, flipped }) => {
-                    compare(&pieces.breakpoints, z, side, flipped)
-                }
-                (_, LastSeen::Largest(rows)) => compare_largest(z, rows),
-                (_, LastSeen::Order { pairs, order }) => compare_order(pairs, z, order),
-                (_, LastSeen::Side { .. }) => unreachable!("groups have no breakpoints"),
+            let flips = match &mut stage.last_seen {
+                LastSeen::Side { side, flipped } => compare(&stage.breakpoints, z, side, flipped),
+                LastSeen::Largest(rows) => compare_largest(z, rows),
+                LastSeen::Order { pairs, order } => compare_order(pairs, z, order),
             };
             stage.flips += u64::from(flips);
             *changed |= flips > 0;

@@ -35,10 +35,10 @@ enum Pieces {
 }
 
 impl Groups {
-    /// `None` for an activation of one pre-activation.
+    /// `None` where every pre-activation changes piece by itself.
     pub(super) fn new(activation: &Activation, pre_activations: usize) -> Option<Self> {
         let (size, pieces) = match activation.kind() {
-            ActivationKind::Scalar(_) => return None,
+            ActivationKind::Scalar(_) | ActivationKind::Crelu(_) => return None,
             ActivationKind::Maxout { rank } => (*rank, Pieces::Largest(vec![0; pre_activations / rank])),
             ActivationKind::GroupSort { size } => {
                 (*size, Pieces::Order((0..pre_activations).map(|row| row % size).collect()))

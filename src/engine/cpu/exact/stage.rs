@@ -29,21 +29,22 @@ enum Units<T> {
         /// The activation at every breakpoint.
         at_breakpoints: Vec<T>,
     },
+    /// Units of one pre-activation and several outputs each.
+    Several(Activate<T>),
     /// Units of several pre-activations each.
     Grouped { groups: Groups, activation: Activate<T> },
 }
 
 impl<T: Real> Units<T> {
     fn new(pre_activations: usize, activation: &Activation) -> Self {
-        match Groups::new(activation, pre_activations) {
-            Some(groups) => Self::Grouped { groups, activation: Activate::new(activation) },
-            None => {
-                let exact = activation.pieces();
-                Self::Scalar {
-                    pieces: exact.map(T::from_f64),
-                    at_breakpoints: exact.breakpoints.iter().map(|&tau| T::from_f64(exact.value(tau))).collect(),
-                }
-            }
+        let outputs = || Activate::new(activation, pre_activations);
+        match (Groups::new(activation, pre_activations), activation.scalar()) {
+            (Some(groups), _) => Self::Grouped { groups, activation: outputs() },
+            (None, None) => Self::Several(outputs()),
+            (None, Some(exact)) => Self::Scalar {
+                pieces: exact.map(T::from_f64),
+                at_breakpoints: exact.breakpoints.iter().map(|&tau| T::from_f64(exact.value(tau))).collect(),
+            },
         }
     }
 }
@@ -113,7 +114,6 @@ impl<T: Real> Stage<T> {
         let passed_on: Vec<_> = later.map(|&source| (place(source), architecture.source_len(source))).collect();
         let kept_width = passed_on.iter().map(|(_, len)| len).sum();
         let scalar = shape.activation.scalar();
-        let breakpoints = scalar.map_or(&[][..], |pieces| &pieces.breakpoints);
         Self {
             layer,
             bit,
@@ -122,7 +122,7 @@ impl<T: Real> Stage<T> {
             passed_on,
             width,
             units: Units::new(width, &shape.activation),
-            breakpoints: breakpoints.iter().map(|&tau| T::from_f64(tau)).collect(),
+            breakpoints: shape.activation.breakpoints().iter().map(|&tau| T::from_f64(tau)).collect(),
             has_flat_piece: scalar.is_some_and(|pieces| pieces.slopes.contains(&0.0)),
             z: vec![T::default(); width * (capacity + 2)],
             kept: vec![T::default(); kept_width * (capacity + 2)],
@@ -318,7 +318,7 @@ impl<T: Real> Stage<T> {
         let h = &mut self.out.h[row * self.out.width..][..self.out.width];
         match &self.units {
             Units::Scalar { pieces, .. } => activate(pieces, z, h),
-            Units::Grouped { activation, .. } => activation.apply(z, h),
+            Units::Several(activation) | Units::Grouped { activation, .. } => activation.apply(z, h),
         }
         let n = self.out.kept_width;
         self.out.kept[row * n..][..n].copy_from_slice(&self.kept[i * n..][..n]);
@@ -344,6 +344,13 @@ impl<T: Real> Stage<T> {
                     h[crossing.unit as usize] = at_breakpoints[crossing.breakpoint as usize];
                     self.next += 1;
                 }
+            }
+            Units::Several(activation) => {
+                for crossing in crossings {
+                    self.new_z[crossing.unit as usize] = self.breakpoints[crossing.breakpoint as usize];
+                    self.next += 1;
+                }
+                activation.apply(&self.new_z, h);
             }
             Units::Grouped { groups, activation, .. } => {
                 for crossing in crossings {
