@@ -154,7 +154,7 @@ impl Dictionary {
     /// The program's optimum, from where the dictionary is; adds the number of pivots to `pivots`.
     pub(crate) fn solve(&mut self, frame: &Frame, pivots: &mut u64) -> Ended {
         self.rest(frame);
-        for _ in 0..100 + 10 * self.basic.len() {
+        for _ in 0..1000 + 100 * self.basic.len() {
             let Some((line, wanted)) = self.worst_line(frame) else { return Ended::Feasible };
             let Some(position) = self.entering(frame, line, wanted) else { return Ended::Infeasible(line) };
             if !self.pivot(frame, line, position, wanted) {

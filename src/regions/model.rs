@@ -188,7 +188,7 @@ impl Model {
         if tau != 0.0 {
             cut.error += f64::EPSILON * cut.row[dim - 1].abs();
         }
-        let norm = self.frame.norm(&cut.row);
+        let norm = if tau == 0.0 { map.norms[unit] } else { self.frame.norm(&cut.row) };
         // Zero rows have no size, and tiny ones would lose digits.
         let scale = if norm > 1e-200 { sign / power_of_two(norm) } else { sign };
         cut.row.iter_mut().for_each(|a| *a *= scale);

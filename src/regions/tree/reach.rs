@@ -100,15 +100,14 @@ impl<'a> Walker<'a> {
         let child = &mut self.nodes[self.rows.len() + 1];
         centre.push(&self.cut.row);
         self.rows.push(&self.cut);
-        let certain = match centre.guess(frame, &child.multipliers, &mut child.witness) {
-            Guess::Point(multipliers) => {
+        let certain = match centre.guess(frame, &child.multipliers, None, &mut child.witness) {
+            Guess::Point => {
                 child.has_witness = self.rows.all_hold(&child.witness);
-                child.multipliers = multipliers;
+                child.multipliers.clear();
+                child.multipliers.extend_from_slice(centre.multipliers());
                 child.has_witness.then_some(true)
             }
-            Guess::Contradiction(multipliers) => {
-                self.rows.are_certainly_infeasible(frame, &multipliers).then_some(false)
-            }
+            Guess::Contradiction => self.rows.are_certainly_infeasible(frame, centre.multipliers()).then_some(false),
             Guess::Unknown => None,
         };
         self.rows.pop();
@@ -186,6 +185,19 @@ impl<'a> Walker<'a> {
     pub(super) fn has_facet(&mut self, facet: usize) -> Result<bool, Stopped> {
         self.check_stop()?;
         let frame = &self.shared.model.frame;
+        if let Some(centre) = &mut self.centre {
+            let [node, scratch] = &mut self.nodes[self.rows.len()..][..2] else { unreachable!("there is a next node") };
+            let certain = match centre.guess(frame, &node.multipliers, Some(facet), &mut scratch.witness) {
+                Guess::Point => self.rows.all_hold_on(facet, frame, &scratch.witness).then_some(true),
+                Guess::Contradiction => {
+                    self.rows.are_certainly_infeasible(frame, centre.multipliers()).then_some(false)
+                }
+                Guess::Unknown => None,
+            };
+            if let Some(certain) = certain {
+                return Ok(certain);
+            }
+        }
         self.copy_dictionary();
         let scratch = &mut self.nodes[self.rows.len() + 1];
         scratch.dictionary.set_tight(facet);
