@@ -1,5 +1,6 @@
-// The expected rate at which a layer of normal weights and biases crosses its breakpoints, at every point: from its inputs there
-// and their derivatives along the path, by the Kac-Rice formula (src/theory/rice.rs). Several invocations a point.
+// The expected rate at which a layer of normal weights and biases changes piece, at every point: from its inputs there and their
+// derivatives along the path, by the Kac-Rice formula (src/theory/rice.rs). Several invocations a point. Of `pieces` only the levels are
+// read that pre-activations cross.
 
 struct NormalLaw {
     // The larger of the standard deviations of a weight and of a bias, and their variances in units of its square: the law alone makes
@@ -7,6 +8,8 @@ struct NormalLaw {
     scale: f32,
     weight_variance: f32,
     bias_variance: f32,
+    // Changes in the layer for each crossing of a level by one pre-activation.
+    multiplicity: f32,
 }
 
 @group(0) @binding(2) var<storage, read> law: NormalLaw;
@@ -92,9 +95,9 @@ fn main(
             part.x += crossing_rate(spread, drift, speed, pieces[k]);
         }
     }
-    let per_unit = sum_of_point(lane, part).x;
+    let per_process = sum_of_point(lane, part).x;
     if n > 0u && first == 0u {
-        rates[rate_of(network, point)] = f32(step.units) * per_unit;
+        rates[rate_of(network, point)] = law.multiplicity * per_process;
         if !(in_range(variance) && in_range(remainder)) {
             atomicMax(&failures[network], step.n_layers - step.layer);
         }

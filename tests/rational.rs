@@ -290,7 +290,7 @@ fn random_networks_have_their_exact_counts() {
                 let place = format!("{shape} {activation} draw {draw}");
                 let reference = Trace::reference(&network, &path).expect("finite");
                 assert_eq!(Counts::of_trace(&reference, depth), exact, "reference, {place}");
-                for (name, engine) in common::engines_for(&network) {
+                for (name, engine) in common::engines() {
                     let traced = engine.trace(&network, &[&path], &common::GO_ON).expect("finite");
                     assert_eq!(Counts::of_trace(&traced[0], depth), exact, "{name}, {place}");
                 }
@@ -338,7 +338,7 @@ fn check_small_whole_numbers(seed: u64, cases: u64, activations: &[&str]) {
         let depth = network.architecture().depth();
         let reference = Trace::reference(&network, &path).expect("finite");
         assert_eq!(Counts::of_trace(&reference, depth), exact, "reference, case {case}: {network:?}");
-        for (name, engine) in common::engines_for(&network) {
+        for (name, engine) in common::engines() {
             let traced = engine.trace(&network, &[&path], &common::GO_ON).expect("finite");
             assert_eq!(Counts::of_trace(&traced[0], depth), exact, "{name}, case {case}");
             let counted = &engine.count_given(&network, &[&path], Method::Exact).expect("finite")[0];

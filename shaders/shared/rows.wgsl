@@ -22,7 +22,7 @@ struct Entry {
     // Of the interval after `row`; negative for a crossing at `row` itself.
     fraction: f32,
     row: u32,
-    // unit * n_breakpoints + breakpoint, and RISING.
+    // unit * n_breakpoints + breakpoint, and RISING; of units of several pre-activations, pairs of these instead of breakpoints.
     crossing: u32,
     // Whether it is the first among those with its fraction.
     leads: u32,

@@ -28,6 +28,8 @@ struct Step {
     pairs: u32,
     // Invocations that work on one such point: a power of two.
     lanes: u32,
+    // Consecutive pre-activations that make a unit.
+    group_size: u32,
 }
 
 @group(0) @binding(0) var<uniform> step: Step;

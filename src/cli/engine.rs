@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::engine::cpu::CpuEngine;
 #[cfg(feature = "gpu")]
-use crate::engine::gpu::{AdapterChoice, GpuEngine, adapters, automatic};
+use crate::engine::gpu::{AdapterChoice, GpuEngine, adapters, automatic, check};
 use crate::engine::{Engine, Estimator, Precision};
 use crate::error::{Error, Result};
 use crate::experiment::Plan;
@@ -46,24 +46,19 @@ enum PrecisionChoice {
 }
 
 impl EngineFlags {
-    /// The engine for networks of these shapes, in f32 unless another precision is asked for. `auto` takes the processor for what GPUs
-    /// cannot do.
+    /// The engine for networks of these shapes, in f32 unless another precision is asked for. `auto` takes the processor for layers that
+    /// are too much for GPUs.
     ///
     /// # Errors
-    /// Flags that contradict each other, no GPU where one is asked for, shapes that the GPU asked for cannot do.
+    /// Flags that contradict each other, no GPU where one is asked for.
     pub(super) fn build<'a>(
         &self,
         shapes: impl IntoIterator<Item = &'a Architecture>,
         quiet: bool,
     ) -> Result<Box<dyn Engine>> {
-        let suit_gpu = shapes.into_iter().try_for_each(|shape| {
-            shape.check_dense_chain("--engine gpu").and_then(|()| shape.check_scalar("--engine gpu"))
-        });
         match self.asks_for_gpu()? {
-            true => suit_gpu.and_then(|()| self.gpu()),
-            false if self.engine == EngineChoice::Auto && !self.asks_for_f64() && suit_gpu.is_ok() => {
-                self.automatic(quiet)
-            }
+            true => self.gpu(),
+            false if self.engine == EngineChoice::Auto && !self.asks_for_f64() => self.automatic(shapes, quiet),
             false => self.cpu(),
         }
     }
@@ -135,12 +130,20 @@ impl EngineFlags {
         Ok(Box::new(GpuEngine::new(choice)?))
     }
 
-    /// A real GPU where there is one that works, else the processor.
+    /// A real GPU where there is one that works and takes these shapes, else the processor.
     #[cfg(feature = "gpu")]
-    fn automatic(&self, quiet: bool) -> Result<Box<dyn Engine>> {
+    fn automatic<'a>(
+        &self,
+        shapes: impl IntoIterator<Item = &'a Architecture>,
+        quiet: bool,
+    ) -> Result<Box<dyn Engine>> {
         // Whoever counts threads means the processor.
         let number = if self.threads.is_none() { automatic(&adapters()) } else { None };
-        match number.map(|number| GpuEngine::new(AdapterChoice::Number(number))) {
+        let open = |number| {
+            shapes.into_iter().try_for_each(check)?;
+            GpuEngine::new(AdapterChoice::Number(number))
+        };
+        match number.map(open) {
             None => self.cpu(),
             Some(Ok(engine)) => Ok(Box::new(engine)),
             Some(Err(error)) => {
@@ -158,7 +161,7 @@ impl EngineFlags {
     }
 
     #[cfg(not(feature = "gpu"))]
-    fn automatic(&self, _: bool) -> Result<Box<dyn Engine>> {
+    fn automatic<'a>(&self, _: impl IntoIterator<Item = &'a Architecture>, _: bool) -> Result<Box<dyn Engine>> {
         self.cpu()
     }
 }

@@ -161,7 +161,6 @@ fn wrong_flags_are_refused_in_one_line() {
         (vec!["--arch", "2-8-5", "--activation", "max-min"], vec!["layer 2 '5': has width 5", "group size 2"]),
         (vec!["--arch", "2-8", "--activation", "group-sort:3"], vec!["layer 1 '8': has width 8", "group size 3"]),
         (vec!["--activation", "maxout:0"], vec!["--activation", "'maxout:0'", "from 2 to 1000"]),
-        (vec!["--activation", "maxout:3", "--engine", "gpu"], vec!["--engine gpu", "maxout:3"]),
         (vec!["--arch", "1-9999999x9", "--activation", "maxout:1000"], vec!["--arch", "2^34"]),
         (vec!["--activation", "maxout:3", "--method", "rice", "--weights", "torch"], vec!["rice", "maxout:3", "torch"]),
         (

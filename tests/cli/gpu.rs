@@ -12,7 +12,15 @@ fn close(a: &str, b: &str) -> bool {
 #[test]
 fn both_engines_write_the_same_results() {
     let spline = "breakpoints = [-2, -0.5, 0, 0.25, 3]\nslopes = [0, 1, -1, 0.5, 2, 0]\nanchor = [0, 1]\n";
-    for (method, activation) in [("exact", "relu"), ("sampled", "relu"), ("exact", "spline"), ("sampled", "spline")] {
+    for (method, activation) in [
+        ("exact", "relu"),
+        ("sampled", "relu"),
+        ("exact", "spline"),
+        ("sampled", "spline"),
+        ("exact", "maxout:3"),
+        ("sampled", "max-min"),
+        ("exact", "group-sort:4"),
+    ] {
         let directory = Directory::new();
         let file = directory.file("spline.toml", spline);
         let activation = if activation == "spline" { format!("spline:{file}") } else { activation.to_owned() };
@@ -74,6 +82,8 @@ fn wrong_choices_are_refused() {
     let csv = directory.text("result.csv");
     refuse(&["estimate", "--engine", "gpu", "--arch", "2-40000-40000", "--csv", &csv], &["weights", "MiB"]);
     refuse(&["estimate", "--engine", "gpu", "--arch", "1-60000", "--csv", &csv], &["60000 breakpoints"]);
+    let wide = ["estimate", "--engine", "gpu", "--arch", "2-9-2048", "--csv", &csv, "--activation"];
+    refuse(&[&wide[..], &["maxout:64"]].concat(), &["layer 2", "2048 maxout units of rank 64", "--engine cpu"]);
     assert!(!directory.path("result.csv").exists() && !directory.path("result.csv.partial").exists());
     let output = run(&["estimate", "--engine", "gpu", "--weights", "normal:1e30", "--networks", "3"]);
     assert_eq!(output.status.code(), Some(1));
@@ -94,15 +104,18 @@ fn traces_are_the_same() {
 /// Software devices compute in vectors of any width; nothing depends on it.
 #[test]
 fn the_width_of_vectors_does_not_matter() {
-    let draws = |width: &str| {
+    let draws = |width: &str, activation: &str| {
         let directory = Directory::new();
         let file = directory.text("draws.csv");
         let args = ["estimate", "--engine", "gpu", "--arch", "2-20x2", "--networks", "50", "--draws", &file];
+        let args = [&args[..], &["--activation", activation]].concat();
         let output = linregions(&args).env("LP_NATIVE_VECTOR_WIDTH", width).output().expect("it starts");
         assert!(output.status.success(), "{}", stderr(&output));
         read(file.as_ref())
     };
-    let usual = draws("256");
-    assert_eq!(draws("128"), usual);
-    assert_eq!(draws("512"), usual);
+    for activation in ["relu", "maxout:3", "group-sort:4"] {
+        let usual = draws("256", activation);
+        assert_eq!(draws("128", activation), usual, "{activation}");
+        assert_eq!(draws("512", activation), usual, "{activation}");
+    }
 }

@@ -12,7 +12,7 @@ use linregions::engine::gpu::{AdapterChoice, GpuEngine};
 use linregions::engine::{Engine, Precision};
 use linregions::ensemble::Ensemble;
 use linregions::experiment::{EnsembleFlags, Plan};
-use linregions::network::{Activation, AffineWeights, Architecture, Network};
+use linregions::network::{Activation, ActivationKind, AffineWeights, Architecture, Layer, Network};
 use linregions::path::Path;
 
 /// Nobody asks these runs to stop.
@@ -25,7 +25,9 @@ pub fn engines() -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
 
 /// The engines that have a network's layers and activations.
 pub fn engines_for(network: &Network) -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
-    let is_for_all = network.architecture().is_dense_chain() && network.architecture().grouped().is_none();
+    let architecture = network.architecture();
+    let is_crelu = |layer: &Layer| matches!(layer.activation.kind(), ActivationKind::Crelu(_));
+    let is_for_all = architecture.is_dense_chain() && !architecture.layers().iter().any(is_crelu);
     engines().filter(move |(name, _)| is_for_all || *name != "gpu")
 }
 

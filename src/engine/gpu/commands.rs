@@ -206,12 +206,15 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// An activation as the stages read it.
+/// An activation of one pre-activation as the stages read it.
 pub(super) fn piece_values(activation: &Activation) -> Vec<f32> {
     let Pieces { breakpoints, slopes, intercepts } = activation.pieces().map(|v| v as f32);
     [breakpoints, slopes, intercepts].concat()
 }
 
+/// What is applied to rows of pre-activations where they are read: nothing where a stage of its own has made outputs of groups.
 pub(super) fn pieces_buffer(device: &Device, activation: &Activation) -> Buffer {
-    device.filled("pieces", &piece_values(activation))
+    let identity = Activation::identity();
+    let applied = if activation.scalar().is_some() { activation } else { &identity };
+    device.filled("pieces", &piece_values(applied))
 }

@@ -96,7 +96,7 @@ impl<'a> Job<'a> {
             Self::Given(_, paths) => format!("given {}", paths.len()),
         };
         // Layers with one activation after the other are named once.
-        let mut activations: Vec<_> = architecture.layers().iter().map(|layer| layer.activation.pieces()).collect();
+        let mut activations: Vec<_> = architecture.layers().iter().map(|layer| layer.activation.kind()).collect();
         activations.dedup();
         format!("{architecture} {activations:?} {estimator:?} {what}")
     }

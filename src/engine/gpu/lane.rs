@@ -176,14 +176,20 @@ impl Lane {
             losses = 0;
             self.tuning(job, method)?.learn(&outcomes);
             let of_networks = outcomes.chunks_exact(paths.len()).zip(inputs.paths.chunks_exact(paths.len()));
+            let mut is_first = true;
             for ((outcomes, paths_drawn), &ix) in of_networks.zip(now) {
                 if outcomes.iter().any(|outcome| outcome.needed.is_some()) {
+                    is_first = false;
                     continue;
                 }
-                for (outcome, path_ix) in outcomes.iter().zip(paths.clone()) {
-                    if let Some(layer) = outcome.failed_layer {
+                let failed = outcomes.iter().zip(paths.clone()).find_map(|(o, path)| Some((path, o.failed_layer?)));
+                match failed {
+                    Some((path_ix, layer)) if is_first => {
                         return Err(job.overflow(draws[ix], path_ix as u64, layer).into());
                     }
+                    // One before it may yet fail: the first is named, whatever the room.
+                    Some(_) => continue,
+                    None => {}
                 }
                 let of_path = outcomes.iter().zip(paths_drawn);
                 counts[ix].extend(of_path.map(|(outcome, path)| outcome.counts(path.length(), method)));

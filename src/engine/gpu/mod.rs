@@ -11,6 +11,10 @@
 //! | rank, scan, place | order of the crossings, and where they and the old rows go |
 //! | insert | the rows after insertion; which intervals are constant |
 //!
+//! Units of several pre-activations have stages of their own, those of maxout and of sorted groups: for crossings and insert,
+//! and one that makes outputs of the rows, which the affine stage of the next layer reads as they are; it applies activations of one
+//! pre-activation itself.
+//!
 //! After the last layer, tally counts boundaries and knots. The sampled method has no insertion: grid makes its rows once, and flips
 //! compares neighbours.
 //!
@@ -25,6 +29,7 @@ mod commands;
 mod device;
 mod inputs;
 mod lane;
+mod layer;
 mod machine;
 mod outcome;
 mod pace;
@@ -47,11 +52,12 @@ pub use self::batch::StageTime;
 use self::inputs::Job;
 pub use self::lane::Profile;
 use self::lane::{Lane, Options};
+pub use self::layer::check;
 use self::machine::Halt;
 use super::{Engine, Estimator, Method, PathCounts, Precision, Provenance};
 use crate::ensemble::Ensemble;
 use crate::error::Result;
-use crate::network::{Architecture, Network};
+use crate::network::Network;
 use crate::path::Path;
 use crate::trace::{Trace, check_dimension};
 
@@ -97,7 +103,6 @@ impl GpuEngine {
     /// # Errors
     /// If a single path does not fit on the device, and whatever goes wrong with it.
     pub fn profile(&self, ensemble: &Ensemble, method: Method, networks: u64) -> Result<Profile> {
-        check_shape(ensemble.network.architecture())?;
         let draws: Vec<u64> = (0..networks).collect();
         self.lane().profile(&Job::Ensemble(ensemble), method, &draws).map_err(|halt| match halt {
             Halt::Error(error) => error,
@@ -118,7 +123,6 @@ impl GpuEngine {
         networks: Range<u64>,
         stop: &AtomicBool,
     ) -> Result<Vec<PathCounts>> {
-        check_shape(ensemble.network.architecture())?;
         let next = AtomicU64::new(networks.start);
         let work = Work { ensemble, estimator, end: networks.end, stop };
         let shares: Vec<Result<Vec<(u64, Counts)>, Halt>> = std::thread::scope(|scope| {
@@ -164,12 +168,6 @@ impl GpuEngine {
     }
 }
 
-/// Refuses activations that no kernel computes.
-fn check_shape(architecture: &Architecture) -> Result<()> {
-    architecture.check_dense_chain("the GPU engine")?;
-    architecture.check_scalar("the GPU engine")
-}
-
 /// Counts of consecutive draws, a list of paths each.
 type Counts = Vec<Vec<PathCounts>>;
 
@@ -205,7 +203,6 @@ impl Engine for GpuEngine {
     }
 
     fn memory_needed(&self, ensemble: &Ensemble, estimator: Estimator) -> Result<u128> {
-        check_shape(ensemble.network.architecture())?;
         let path = 4 * 8 * ensemble.path.n_coordinates();
         self.lanes.iter().try_fold(path, |sum, lane| Ok(sum + lock(lane).memory_needed(ensemble, estimator)?))
     }
@@ -236,7 +233,6 @@ impl Engine for GpuEngine {
     }
 
     fn count_given(&self, network: &Network, paths: &[&Path], method: Method) -> Result<Vec<PathCounts>> {
-        check_shape(network.architecture())?;
         if paths.is_empty() {
             return Ok(Vec::new());
         }
@@ -249,7 +245,6 @@ impl Engine for GpuEngine {
     }
 
     fn trace(&self, network: &Network, paths: &[&Path], stop: &AtomicBool) -> Result<Vec<Trace>> {
-        check_shape(network.architecture())?;
         let job = Job::Given(network, paths);
         let mut lane = self.lane();
         let mut traces = Vec::new();

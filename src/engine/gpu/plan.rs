@@ -1,5 +1,6 @@
 //! What fits on a device: pure arithmetic, without one.
 
+use super::layer::{self, LayerShape};
 use crate::engine::Method;
 use crate::error::{Error, Result};
 use crate::network::Architecture;
@@ -22,26 +23,6 @@ pub(super) struct DeviceLimits {
     pub(super) groups: u32,
     /// Bytes of all buffers together.
     pub(super) memory: u64,
-}
-
-/// One hidden layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LayerShape {
-    pub(super) inputs: usize,
-    pub(super) units: usize,
-    pub(super) n_breakpoints: usize,
-}
-
-impl LayerShape {
-    /// All hidden layers of an architecture.
-    pub(super) fn of(architecture: &Architecture) -> Vec<Self> {
-        let layers = architecture.layers().iter().map(|layer| Self {
-            inputs: layer.affine.inputs(),
-            units: layer.affine.units(),
-            n_breakpoints: layer.activation.pieces().breakpoints.len(),
-        });
-        layers.collect()
-    }
 }
 
 /// What one path needs: the network's layers, and the rows it has room for.
@@ -71,9 +52,9 @@ pub(super) struct Sizes {
     pub(super) draws: u64,
     pub(super) weights: u64,
     pub(super) points: u64,
-    /// Activations' side of the ping-pong: rows after insertion.
+    /// One side of the ping-pong: rows after insertion, without groups.
     pub(super) x: u64,
-    /// Pre-activations' side.
+    /// The other: pre-activations, without groups.
     pub(super) z: u64,
     pub(super) n_rows: u64,
     pub(super) intervals: u64,
@@ -127,25 +108,15 @@ impl Shape {
         n_vertices: usize,
         limits: &DeviceLimits,
     ) -> Result<Self> {
+        layer::check(architecture)?;
         let layers = LayerShape::of(architecture);
-        for (l, layer) in layers.iter().enumerate() {
-            let together = layer.units * layer.n_breakpoints;
-            let per_lane = layer.units.div_ceil(LANES) * (3 * layer.n_breakpoints + 1);
-            if together > MAX_ITERATIONS || per_lane > MAX_ITERATIONS {
-                return Err(Error::usage(format!(
-                    "architecture {architecture}, layer {}: its units have {together} breakpoints together, the GPU engine takes \
-                     {MAX_ITERATIONS}: use --engine cpu",
-                    l + 1
-                )));
-            }
-        }
         let (rows, grid) = match method {
             Method::Exact => {
                 let mut rows = vec![n_vertices];
                 for layer in &layers {
                     let before = rows[rows.len() - 1];
-                    // Half of the breakpoints on a segment, more than is typical; what is not enough is found out.
-                    let crossings = layer.units * layer.n_breakpoints * n_vertices.clamp(2, 8) / 4;
+                    // Half of all on a segment, more than is typical; what is not enough is found out.
+                    let crossings = layer.most_crossings() * n_vertices.clamp(2, 8) / 4;
                     rows.push(before + crossings.clamp(14, 1 << 20));
                 }
                 (rows, None)
@@ -158,8 +129,7 @@ impl Shape {
     /// Grid points of one pass.
     fn pass(layers: &[LayerShape], grid: usize, limits: &DeviceLimits) -> usize {
         const TYPICAL: usize = 1 << 14;
-        let look_back = |l: &LayerShape| MAX_ITERATIONS / (l.units.div_ceil(LANES) * (l.n_breakpoints + 1));
-        let by_loops = layers.iter().map(look_back).min().unwrap_or(TYPICAL);
+        let by_loops = layers.iter().map(|l| MAX_ITERATIONS / l.look_back()).min().unwrap_or(TYPICAL);
         let widest = layers.iter().map(|l| l.units).max().unwrap_or(1);
         let by_memory = (limits.binding.min(limits.memory / 4) / (4 * widest as u64)) as usize;
         grid.min(TYPICAL).min(by_loops).min(by_memory).max(1)
@@ -175,16 +145,17 @@ impl Shape {
         if self.grid.is_some() { self.rows[1] } else { self.rows[layer + 1] }
     }
 
-    /// Sides that a path has to remember: one for every breakpoint of every unit.
+    /// Sides that a path has to remember.
     pub(super) fn n_sides(&self) -> usize {
-        self.layers.iter().map(|l| l.units * l.n_breakpoints).sum()
+        self.layers.iter().map(LayerShape::n_sides).sum()
     }
 
-    /// Floating-point operations of the affine stages on one full path.
+    /// Floating-point operations of the affine stages on one full path, and comparisons within groups.
     pub(super) fn work(&self) -> f64 {
         let passes = self.grid.map_or(1, |grid| grid.div_ceil(self.rows[1]));
         let rows = |l: usize| if l == 0 { self.rows[0] } else { self.rows_in(l) * passes };
-        let layer = |(l, s): (usize, &LayerShape)| 2.0 * rows(l) as f64 * s.inputs as f64 * s.units as f64;
+        let per_row = |s: &LayerShape| 2.0 * s.units as f64 * (s.inputs as f64 + s.comparisons() as f64);
+        let layer = |(l, s): (usize, &LayerShape)| rows(l) as f64 * per_row(s) + s.ordering(l);
         self.layers.iter().enumerate().map(layer).sum()
     }
 
@@ -200,6 +171,9 @@ impl Shape {
         // Nothing is computed on the rows after the last layer.
         let last = self.layers.len() - usize::from(!sampled);
         let x = (0..last).map(|l| self.rows_out(l) * self.layers[l].units).max().unwrap_or(1);
+        // The outputs of groups go back to where their pre-activations before insertion were.
+        let is_grouped = self.layers.iter().any(LayerShape::is_grouped);
+        let (x, z) = if is_grouped { (x.max(z), x.max(z)) } else { (x, z) };
         let crossing_list = if sampled { 1 } else { rows_out };
         Sizes {
             draws: 8 * networks,
@@ -344,7 +318,11 @@ mod tests {
     const LIMITS: DeviceLimits = DeviceLimits { binding: 1 << 27, groups: 65_535, memory: 1 << 30 };
 
     fn shape(text: &str, method: Method, n_vertices: usize) -> Shape {
-        let architecture = Architecture::parse(text, Activation::relu(), 1).unwrap();
+        activated(text, "relu", method, n_vertices)
+    }
+
+    fn activated(text: &str, activation: &str, method: Method, n_vertices: usize) -> Shape {
+        let architecture = Architecture::parse(text, activation.parse().unwrap(), 1).unwrap();
         Shape::new(&architecture, method, n_vertices, &LIMITS).unwrap()
     }
 
@@ -381,6 +359,26 @@ mod tests {
         }
     }
 
+    /// What rows are as wide as, before and after units of several pre-activations.
+    #[test]
+    fn buffers_hold_what_comes_before_and_after_groups() {
+        for method in [Method::Exact, Method::Sampled { grid: 100 }] {
+            let shape = activated("2-5-7", "maxout:3", method, 2);
+            let widest = (0..2).map(|l| [shape.rows_in(l), shape.rows_out(l)].map(|rows| rows * [15, 21][l]));
+            // Rows after the last layer are not kept by the exact method.
+            let needed = match method {
+                Method::Exact => widest.take(1).flatten().chain([shape.rows_in(1) * 21]).max(),
+                Method::Sampled { .. } => widest.flatten().max(),
+            };
+            let sizes = shape.sizes(3, 2);
+            assert_eq!((sizes.x, sizes.z), (4 * 6 * needed.unwrap() as u64, sizes.x), "{method:?}");
+            assert_eq!(sizes.weights, 4 * 3 * 6 * 21);
+            let relu = self::shape("2-15-21", method, 2);
+            assert_eq!(shape.rows[0], relu.rows[0]);
+        }
+        assert_eq!(activated("2-6x2", "group-sort:3", Method::Sampled { grid: 9 }, 2).n_sides(), 12);
+    }
+
     #[test]
     fn work_bounds_a_batch_but_one_network_is_always_tried() {
         let shape = shape("2-64x3", Method::Exact, 2);
@@ -413,6 +411,10 @@ mod tests {
         }
         let shape = shape("2-4096", Method::Sampled { grid: 1_000_000 }, 2);
         assert!(shape.rows[1] * 64 * 2 <= MAX_ITERATIONS, "{shape:?}");
+        let shape = activated("2-4096", "maxout:3", Method::Sampled { grid: 1_000_000 }, 2);
+        assert!(shape.rows[1] > 1 && shape.rows[1] * 64 * 5 <= MAX_ITERATIONS, "{shape:?}");
+        let shape = activated("2-4096", "group-sort:4", Method::Sampled { grid: 1_000_000 }, 2);
+        assert!(shape.rows[1] > 1 && shape.rows[1] * 64 * 5 <= MAX_ITERATIONS, "{shape:?}");
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(super) struct Step {
     pub(super) keeps_rows: u32,
     pub(super) pairs: u32,
     pub(super) lanes: u32,
+    pub(super) group_size: u32,
 }
 
 /// One tensor to draw, see `shaders/draw.wgsl`.
@@ -86,15 +87,17 @@ pub(super) struct NormalLaw {
     pub(super) scale: f32,
     pub(super) weight_variance: f32,
     pub(super) bias_variance: f32,
+    pub(super) multiplicity: f32,
 }
 
 impl NormalLaw {
-    pub(super) fn new(weight_variance: f64, bias_variance: f64) -> Self {
+    pub(super) fn new(weight_variance: f64, bias_variance: f64, multiplicity: f64) -> Self {
         let unit = weight_variance.max(bias_variance);
         Self {
             scale: unit.sqrt() as f32,
             weight_variance: (weight_variance / unit) as f32,
             bias_variance: (bias_variance / unit) as f32,
+            multiplicity: multiplicity as f32,
         }
     }
 }

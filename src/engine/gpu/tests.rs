@@ -47,14 +47,16 @@ fn hash(values: impl Iterator<Item = f32>) -> Vec<u8> {
 
 #[test]
 fn weights_have_the_bits_of_the_cpu() {
-    for (shape, weights, bias) in [
-        ("2-64x3", "he-normal", "normal:0.1"),
-        ("3-5-70", "glorot-uniform", "torch"),
-        ("1-1", "laplace:0.3", "uniform:1"),
-        ("7-33x2", "student-t:3:0.1", "zero"),
-        ("4-9-2", "orthogonal", "normal:1"),
+    for (shape, activation, weights, bias) in [
+        ("2-64x3", "relu", "he-normal", "normal:0.1"),
+        ("3-5-70", "relu", "glorot-uniform", "torch"),
+        ("1-1", "relu", "laplace:0.3", "uniform:1"),
+        ("7-33x2", "relu", "student-t:3:0.1", "zero"),
+        ("4-9-2", "relu", "orthogonal", "normal:1"),
+        ("2-17x3", "maxout:3", "he-normal", "normal:0.1"),
+        ("3-12-36", "group-sort:4", "torch", "torch"),
     ] {
-        let ensemble = ensemble(shape, weights, bias, "segment", 1);
+        let ensemble = activated(shape, activation, weights, bias, "segment", 1);
         let job = Job::Ensemble(&ensemble);
         let draws = [0, 3, 1 << 33];
         let mut lane = gpu(&Options::default()).lanes.remove(0).into_inner().unwrap();
@@ -81,8 +83,13 @@ fn weights_have_the_bits_of_the_cpu() {
 /// Whatever fits on the device, the counts are the same: little memory, one path at a time, the least limits a device may have.
 #[test]
 fn sizes_of_batches_do_not_matter() {
-    for (shape, path, paths_per_network) in [("2-33-17", "segment", 1), ("3-20x3", "polyline:4", 37)] {
-        let ensemble = ensemble(shape, "he-normal", "normal:0.3", path, paths_per_network);
+    for (shape, activation, path, paths_per_network) in [
+        ("2-33-17", "relu", "segment", 1),
+        ("3-20x3", "relu", "polyline:4", 37),
+        ("3-13-5", "maxout:3", "polyline:3", 7),
+        ("2-20x3", "group-sort:4", "segment", 5),
+    ] {
+        let ensemble = activated(shape, activation, "he-normal", "normal:0.3", path, paths_per_network);
         for method in METHODS {
             let expected = count(&gpu(&Options::default()), &ensemble, method, 10..32);
             assert_eq!(expected.len() as u64, 22 * paths_per_network);
@@ -108,12 +115,20 @@ fn networks_in_parts_are_completed() {
 #[test]
 fn passes_over_a_grid_join() {
     // Without biases units are exactly on their breakpoints along whole stretches, across the ends of passes, too.
-    for bias in ["normal:0.1", "zero"] {
-        let ensemble = ensemble("2-9x4", "he-normal", bias, "segment", 1);
+    for (bias, activation) in [
+        ("normal:0.1", "relu"),
+        ("zero", "relu"),
+        ("normal:0.1", "maxout:3"),
+        ("zero", "maxout:2"),
+        ("normal:0.1", "max-min"),
+        ("zero", "group-sort:4"),
+    ] {
+        let shape = if activation == "relu" { "2-9x4" } else { "2-8x3" };
+        let ensemble = activated(shape, activation, "he-normal", bias, "segment", 1);
         let method = Method::Sampled { grid: 40_001 };
         let one = count(&gpu(&Options::default()), &ensemble, method, 0..6);
         let parts = count(&gpu(&Options { memory: Some(300 << 10), ..Options::default() }), &ensemble, method, 0..6);
-        assert_eq!(one, parts, "{bias}");
+        assert_eq!(one, parts, "{bias} {activation}");
         let cpu = count(&CpuEngine::new(None, Precision::F32).unwrap(), &ensemble, method, 0..6);
         let total = |counts: &[PathCounts]| counts.iter().flat_map(|c| &c.crossings).sum::<u64>();
         assert!(total(&cpu).abs_diff(total(&one)) <= 2, "{} {}", total(&cpu), total(&one));
@@ -122,13 +137,16 @@ fn passes_over_a_grid_join() {
 
 #[test]
 fn paths_without_room_are_counted_again() {
-    let ensemble = ensemble("2-64x3", "he-normal", "normal:0.1", "segment", 2);
-    let expected = count(&gpu(&Options::default()), &ensemble, Method::Exact, 0..40);
-    for rows in [1, 2, 3, 17, 40] {
-        let engine = gpu(&Options { rows: Some(rows), ..Options::default() });
-        assert_eq!(count(&engine, &ensemble, Method::Exact, 0..40), expected, "room for {rows} rows");
-        // What it has learned is enough from then on.
-        assert_eq!(count(&engine, &ensemble, Method::Exact, 0..40), expected, "room for {rows} rows");
+    for (shape, activation) in [("2-64x3", "relu"), ("2-21x3", "maxout:5"), ("2-40x3", "group-sort:4")] {
+        let ensemble = activated(shape, activation, "he-normal", "normal:0.1", "segment", 2);
+        let expected = count(&gpu(&Options::default()), &ensemble, Method::Exact, 0..40);
+        for rows in [1, 2, 3, 17, 40] {
+            let engine = gpu(&Options { rows: Some(rows), ..Options::default() });
+            let place = format!("{activation}, room for {rows} rows");
+            assert_eq!(count(&engine, &ensemble, Method::Exact, 0..40), expected, "{place}");
+            // What it has learned is enough from then on.
+            assert_eq!(count(&engine, &ensemble, Method::Exact, 0..40), expected, "{place}");
+        }
     }
 }
 
@@ -187,6 +205,37 @@ fn results_end_at_the_first_gap() {
     assert_eq!(draws(vec![batch(7, 3), batch(5, 2), batch(10, 1)]), [5, 6, 7, 8, 9, 10]);
     assert_eq!(draws(vec![batch(11, 4), batch(5, 2), batch(7, 3)]), [5, 6, 7, 8, 9]);
     assert_eq!(draws(vec![batch(6, 4)]), [0; 0]);
+}
+
+/// A network whose layers have other activations each: rows are as wide as each needs, whatever comes before.
+#[test]
+fn activations_of_all_kinds_follow_each_other() {
+    let cpu = CpuEngine::new(None, Precision::F32).unwrap();
+    for (case, layers) in [
+        [(9, "relu"), (5, "maxout:3"), (12, "group-sort:4"), (7, "hard-tanh"), (6, "max-min"), (5, "abs")],
+        [(4, "max-min"), (33, "maxout:2"), (1, "maxout:7"), (8, "relu"), (15, "group-sort:5"), (3, "maxout:3")],
+        [(70, "maxout:2"), (9, "abs"), (9, "relu6"), (9, "group-sort:3"), (66, "max-min"), (2, "leaky-relu:0.1")],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let layer = |(width, name): (usize, &str)| (width, std::sync::Arc::new(name.parse().unwrap()));
+        let shape = Architecture::new(3, layers.into_iter().map(layer).collect(), 2).unwrap();
+        let network =
+            RandomNetwork::new(shape, "he-normal".parse().unwrap(), "normal:0.5".parse().unwrap(), 5).unwrap();
+        let law = PathLaw::from_flags("polyline:3", StartLaw::Normal(1.0), 4.0, 3).unwrap();
+        let ensemble = Ensemble { network, path: RandomPath::new(law, 3, 5).unwrap(), paths_per_network: 2 };
+        for method in METHODS {
+            let (here, there) =
+                (count(&gpu(&Options::default()), &ensemble, method, 0..20), count(&cpu, &ensemble, method, 0..20));
+            let same = here.iter().zip(&there).filter(|(a, b)| a == b).count();
+            println!("case {case} {method:?}: {same} of 40 paths are the same");
+            assert!(same >= 38, "case {case} {method:?}: {same} of 40");
+            assert!(here.iter().map(|c| c.boundaries).sum::<u64>() > 400);
+            let little = gpu(&Options { memory: Some(400 << 10), rows: Some(3), ..Options::default() });
+            assert_eq!(count(&little, &ensemble, method, 0..20), here, "case {case} {method:?} with little memory");
+        }
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub(super) fn crossings(architecture: &Architecture, path: &Path, layers: &[Laye
     let mut positions = path.positions().to_vec();
     let mut crossings = Vec::new();
     for (layer, log) in layers.iter().enumerate() {
-        let n_breakpoints = architecture.layers()[layer].activation.pieces().breakpoints.len().max(1);
+        let n_switches = architecture.layers()[layer].activation.n_switches().max(1);
         let at = |row: u32, fraction: f32| {
             let (a, b) = (positions[row as usize], positions[row as usize + 1]);
             (a + f64::from(fraction) * (b - a)).min(b)
@@ -27,8 +27,8 @@ pub(super) fn crossings(architecture: &Architecture, path: &Path, layers: &[Laye
                     at(entry.row, entry.fraction)
                 },
                 layer,
-                unit: which / n_breakpoints,
-                breakpoint: which % n_breakpoints,
+                unit: which / n_switches,
+                breakpoint: which % n_switches,
                 rising: entry.crossing & RISING != 0,
             }
         }));

@@ -9,6 +9,7 @@
 //! | draw, affine | the layer's weights and biases, and its pre-activations |
 //! | given_weights | for other weights: the rates of the layer, from its pre-activations |
 //! | activate | activations and their derivatives |
+//! | maxout, sort | those of units of several pre-activations |
 //!
 //! Points are drawn and rates summed on the host, by the code of the CPU engine.
 

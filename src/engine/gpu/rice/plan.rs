@@ -1,6 +1,7 @@
 //! What fits on a device: pure arithmetic, without one.
 
-use crate::engine::gpu::plan::{DeviceLimits, LANES, LayerShape, MAX_ITERATIONS, together, too_large};
+use crate::engine::gpu::layer::{LayerShape, check_kinds};
+use crate::engine::gpu::plan::{DeviceLimits, LANES, MAX_ITERATIONS, together, too_large};
 use crate::error::{Error, Result};
 use crate::network::RandomNetwork;
 use crate::rice::RateLaw;
@@ -74,15 +75,17 @@ impl Shape {
     /// # Errors
     /// A layer that the stages cannot handle in one go.
     pub(super) fn new(network: &RandomNetwork, points: usize) -> Result<Self> {
+        check_kinds(network.architecture())?;
         let layers = LayerShape::of(network.architecture());
         let law = RateLaw::of_network(network)[0];
         for (l, layer) in layers.iter().enumerate() {
             let iterations = match law {
                 RateLaw::Inputs { .. } => {
                     let lanes = lanes(layer.inputs);
-                    (2 * layer.inputs.div_ceil(lanes) + layer.n_breakpoints.div_ceil(lanes)).max(layer.n_breakpoints)
+                    (2 * layer.inputs.div_ceil(lanes) + layer.n_breakpoints().div_ceil(lanes))
+                        .max(layer.n_breakpoints())
                 }
-                RateLaw::PreActivations(_) => layer.units.div_ceil(lanes(layer.units)) * (layer.n_breakpoints + 1),
+                RateLaw::PreActivations(_) => layer.units.div_ceil(lanes(layer.units)) * (layer.n_breakpoints() + 1),
             };
             if iterations > MAX_ITERATIONS - LANES {
                 return Err(Error::usage(format!(
@@ -91,7 +94,7 @@ impl Shape {
                     network.architecture(),
                     l + 1,
                     layer.units,
-                    layer.n_breakpoints,
+                    layer.n_breakpoints(),
                     layer.inputs
                 )));
             }
@@ -100,9 +103,20 @@ impl Shape {
         Ok(Self { layers, n_drawn, points })
     }
 
-    /// Width of the inputs of a layer; of the last layer's outputs, too.
-    fn width(&self, level: usize) -> usize {
-        level.checked_sub(1).map_or(self.layers[0].inputs, |before| self.layers[before].units)
+    /// Which of the two buffers the inputs of a layer are in, the last layer's outputs after it; the layer's pre-activations are in the
+    /// other. Outputs of units of several pre-activations go back to where the inputs were.
+    pub(super) fn side(&self, layer: usize) -> usize {
+        self.layers[..layer].iter().filter(|layer| !layer.is_grouped()).count() % 2
+    }
+
+    /// The widest rows in a buffer.
+    fn widest(&self, side: usize) -> usize {
+        let drawn = self.layers[..self.n_drawn].iter().enumerate();
+        let widths = drawn.flat_map(|(l, layer)| {
+            [(self.side(l), layer.inputs), (1 - self.side(l), layer.units), (self.side(l + 1), layer.outputs())]
+        });
+        let all = widths.chain([(0, self.layers[0].inputs)]);
+        all.filter(|&(at, _)| at == side).map(|(_, width)| width).max().unwrap_or(0)
     }
 
     /// Floating-point operations on one path: products, and rates from rows that are about as wide as the inputs.
@@ -115,8 +129,7 @@ impl Shape {
     /// Bytes of the buffers for so many networks with so many paths each. Too large a number saturates.
     pub(super) fn sizes(&self, networks: usize, paths: usize) -> Sizes {
         let words = |factors: &[usize]| factors.iter().fold(4, |product: u64, &f| product.saturating_mul(f as u64));
-        let widest = |parity: usize| (parity..=self.n_drawn).step_by(2).map(|level| self.width(level)).max();
-        let rows = |parity| words(&[networks, paths, self.points, 2, widest(parity).unwrap_or(0)]);
+        let rows = |side| words(&[networks, paths, self.points, 2, self.widest(side)]);
         let weights = self.layers[..self.n_drawn].iter().map(|l| words(&[networks, l.inputs + 1, l.units])).max();
         Sizes {
             draws: words(&[networks, 2]),
@@ -259,6 +272,11 @@ mod tests {
         assert_eq!((sizes.weights, sizes.rates), (4 * 2 * 101 * 5, 4 * 80 * 4));
         let sizes = relu("3-100-5-70-9", "laplace:1", 4).sizes(2, 10);
         assert_eq!((sizes.rows[0], sizes.weights), (4 * 80 * 2 * 9, 4 * 2 * 71 * 9));
+        // 5 maxout units of 15 pre-activations go back to where 3 inputs were, sorted groups to where these are.
+        let maxout = self::shape("3-5-9-20", "maxout:3".parse().unwrap(), "he-normal", 4).unwrap();
+        assert_eq!(maxout.sizes(2, 10).rows, [4 * 80 * 2 * 9, 4 * 80 * 2 * 27]);
+        let sorted = self::shape("3-8-40-4", "max-min".parse().unwrap(), "he-normal", 4).unwrap();
+        assert_eq!(sorted.sizes(2, 10).rows, [4 * 80 * 2 * 40; 2]);
         let one = relu("3-100", "he-normal", 1);
         assert_eq!((one.n_drawn, one.sizes(1, 1).rows[1], one.sizes(1, 1).weights), (0, 0, 0));
     }

@@ -7,11 +7,13 @@ use super::batch::Buffers;
 use super::plan::{Plan, lanes};
 use crate::engine::gpu::commands::{Command, Commands, Tables, pieces_buffer};
 use crate::engine::gpu::device::Device;
+use crate::engine::gpu::layer::UnitKind;
 use crate::engine::gpu::plan::LANES;
 use crate::engine::gpu::stages::Stage;
 use crate::engine::gpu::step::{Density, NormalLaw, Step};
 use crate::network::{Activation, Layer};
 use crate::rice::RateLaw;
+use crate::theory::rice::Switches;
 
 /// The commands of every layer.
 pub(super) fn program(device: &Device, plan: &Plan, task: Task, buffers: &Buffers) -> Vec<Vec<Command>> {
@@ -26,7 +28,8 @@ pub(super) fn program(device: &Device, plan: &Plan, task: Task, buffers: &Buffer
             commands.list.clear(&buffers.failures);
         }
         if let RateLaw::Inputs { weight_variance, bias_variance } = law {
-            commands.given_inputs(&pieces, NormalLaw::new(weight_variance, bias_variance));
+            let Switches { levels, multiplicity } = Switches::of_layer(shape);
+            commands.given_inputs(&levels, NormalLaw::new(weight_variance, bias_variance, multiplicity));
         }
         if layer < plan.shape.n_drawn {
             if let Some(tables) = &tables {
@@ -37,6 +40,7 @@ pub(super) fn program(device: &Device, plan: &Plan, task: Task, buffers: &Buffer
                 commands.given_weights(&pieces, density.into());
             }
             commands.activate(&pieces);
+            commands.outputs();
         }
         commands.list.into_list()
     };
@@ -60,7 +64,8 @@ impl<'a> LayerCommands<'a> {
             rows_in: 2 * self.plan.points() as u32,
             inputs: shape.inputs as u32,
             units: shape.units as u32,
-            n_breakpoints: shape.n_breakpoints as u32,
+            n_breakpoints: shape.n_breakpoints() as u32,
+            group_size: shape.group_size() as u32,
             layer: self.layer as u32,
             n_layers: self.plan.shape.layers.len() as u32,
             pairs: 1,
@@ -68,25 +73,27 @@ impl<'a> LayerCommands<'a> {
         }
     }
 
-    /// The layer's inputs and outputs.
+    /// The layer's inputs, and its pre-activations, of which activations take the place.
     fn rows(&self) -> (&'a Buffer, &'a Buffer) {
-        let rows = &self.buffers.rows;
-        (&rows[self.layer % 2], &rows[(self.layer + 1) % 2])
+        let (rows, side) = (&self.buffers.rows, self.plan.shape.side(self.layer));
+        (&rows[side], &rows[1 - side])
     }
 
     /// Adds a stage that makes rates from rows of this width.
-    fn rates(&mut self, stage: Stage, width: usize, buffers: &[&Buffer]) {
+    fn rates(&mut self, stage: Stage, width: usize, step: &Step, buffers: &[&Buffer]) {
         let lanes = lanes(width);
-        let step = Step { lanes: lanes as u32, ..self.step() };
+        let step = Step { lanes: lanes as u32, ..*step };
         self.list.run(stage, &step, self.plan.points().div_ceil(LANES / lanes), buffers);
     }
 
-    fn given_inputs(&mut self, pieces: &Buffer, law: NormalLaw) {
-        let law = self.device.filled("law", &[law]);
+    fn given_inputs(&mut self, levels: &[f64], law: NormalLaw) {
+        let step = Step { n_breakpoints: levels.len() as u32, ..self.step() };
+        let levels: Vec<f32> = levels.iter().map(|&level| level as f32).collect();
+        let (levels, law) = (self.device.filled("levels", &levels), self.device.filled("law", &[law]));
         let Buffers { n_rows, rates, failures, .. } = self.buffers;
         let (inputs, _) = self.rows();
         let width = self.plan.shape.layers[self.layer].inputs;
-        self.rates(Stage::GivenInputs, width, &[pieces, &law, inputs, n_rows, rates, failures]);
+        self.rates(Stage::GivenInputs, width, &step, &[&levels, &law, inputs, n_rows, rates, failures]);
     }
 
     fn affine(&mut self, identity: &Buffer) {
@@ -101,14 +108,29 @@ impl<'a> LayerCommands<'a> {
         let Buffers { n_rows, weights, rates, .. } = self.buffers;
         let (_, outputs) = self.rows();
         let width = self.plan.shape.layers[self.layer].units;
-        self.rates(Stage::GivenWeights, width, &[pieces, &density, outputs, n_rows, weights, rates]);
+        self.rates(Stage::GivenWeights, width, &self.step(), &[pieces, &density, outputs, n_rows, weights, rates]);
     }
 
+    /// Of groups it only looks whether their pre-activations are in range.
     fn activate(&mut self, pieces: &Buffer) {
         let step = self.step();
         let (_, outputs) = self.rows();
         let Buffers { n_rows, failures, .. } = self.buffers;
         let n = (self.plan.points() * step.units as usize).div_ceil(LANES);
         self.list.run(Stage::Activate, &step, n, &[pieces, outputs, n_rows, failures]);
+    }
+
+    /// Adds the outputs of units of several pre-activations, with their derivatives.
+    fn outputs(&mut self) {
+        let shape = self.plan.shape.layers[self.layer];
+        let stage = match shape.kind {
+            UnitKind::Maxout { .. } => Stage::Maxout,
+            UnitKind::Sorted { .. } => Stage::Sort,
+            UnitKind::Scalar { .. } => return,
+        };
+        let step = self.step();
+        let (to, from) = self.rows();
+        let n = (step.rows_in as usize * shape.outputs()).div_ceil(LANES);
+        self.list.run(stage, &step, n, &[from, &self.buffers.n_rows, to]);
     }
 }

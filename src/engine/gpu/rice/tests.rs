@@ -17,7 +17,7 @@ use crate::path::{PathLaw, RandomPath, StartLaw};
 type Expectation = (&'static str, &'static str, &'static str, &'static str, &'static str, u64, usize, u64);
 
 /// Every law of rates, odd widths, one layer and many, one point and many.
-const EXPECTATIONS: [Expectation; 12] = [
+const EXPECTATIONS: [Expectation; 18] = [
     ("2-7x3", "relu", "he-normal", "normal:0.1", "segment", 500, 1, 6),
     ("3-65-5-70", "hard-tanh", "he-normal", "normal:0.1", "segment", 33, 1, 10),
     ("10-33x2", "leaky-relu:0.1", "laplace:0.3", "uniform:0.5", "segment", 40, 1, 10),
@@ -30,6 +30,12 @@ const EXPECTATIONS: [Expectation; 12] = [
     ("1-9x100", "leaky-relu:0.5", "normal:0.4", "normal:0.1", "segment", 1, 1, 20),
     ("3-700-2", "soft-threshold:0.5", "uniform:0.1", "normal:0.3", "polyline:2", 7, 5, 5),
     ("2-17x2", "relu6", "student-t:3:1", "uniform:2", "through-origin", 1, 1, 50),
+    ("2-7x4", "maxout:2", "he-normal", "normal:0.1", "segment", 40, 1, 10),
+    ("3-65-5-33", "maxout:3", "lecun-normal", "normal:0.3", "segment", 33, 1, 10),
+    ("5-9x3", "maxout:5", "lecun-normal", "zero", "chord", 20, 2, 10),
+    ("2-10x4", "max-min", "lecun-normal", "normal:0.1", "polyline:5", 20, 3, 10),
+    ("10-68-4-12", "group-sort:4", "he-normal", "normal:0.1", "segment", 33, 1, 10),
+    ("2-33", "group-sort:33", "he-normal", "normal:1", "segment", 30, 1, 10),
 ];
 
 fn of(expectation: &Expectation) -> (Ensemble, usize, Range<u64>) {
@@ -93,7 +99,7 @@ fn expected_crossings_are_those_of_the_cpu() {
 /// device may have.
 #[test]
 fn sizes_of_batches_do_not_matter_to_expected_crossings() {
-    for expectation in &EXPECTATIONS[..5] {
+    for expectation in EXPECTATIONS[..5].iter().chain(&EXPECTATIONS[12..14]) {
         let (ensemble, points, networks) = of(expectation);
         let expected = expect(&gpu(&Options::default()), &ensemble, points, networks.clone());
         let least = Some(wgpu::Limits::defaults());

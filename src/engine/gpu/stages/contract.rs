@@ -115,7 +115,8 @@ fn structs_have_the_same_layout_on_both_sides() {
                 n_sides,
                 keeps_rows,
                 pairs,
-                lanes
+                lanes,
+                group_size
             ),
         ),
         ("Draw", rust_layout!(Draw, seed, tensor, n_elements, stride, base, scale, padding)),
@@ -123,7 +124,7 @@ fn structs_have_the_same_layout_on_both_sides() {
         ("OpenInterval", rust_layout!(Interval, first_entry, n_entries, n_new, new_row)),
         ("Entry", rust_layout!(Entry, fraction, row, crossing, leads)),
         ("Source", rust_layout!(Source, row, fraction, crossing)),
-        ("NormalLaw", rust_layout!(NormalLaw, scale, weight_variance, bias_variance)),
+        ("NormalLaw", rust_layout!(NormalLaw, scale, weight_variance, bias_variance, multiplicity)),
         ("Density", rust_layout!(Density, width, peak, is_uniform)),
         ("Vertex", rust_layout!(GridVertex, whole, part, length)),
     ];

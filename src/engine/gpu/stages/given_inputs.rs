@@ -86,7 +86,7 @@ mod tests {
             let Step { rows_in, n_layers, lanes, .. } = self.step;
             let [x, y] = plan::groups((rows_in / 2).div_ceil(64 / lanes) as usize, 3);
             let n = self.n_rows.len();
-            let law = NormalLaw::new(self.weight_variance, self.bias_variance);
+            let law = NormalLaw::new(self.weight_variance, self.bias_variance, 5.0);
             let (pieces, law, rows) = (words(&piece_values(&self.activation)), words(&[law]), words(&self.rows));
             let rates = vec![DIRT; n * (rows_in / 2 * n_layers) as usize];
             let buffers: [&[u32]; 6] = [&pieces, &law, &rows, &self.n_rows, &rates, &vec![0; n]];

@@ -11,12 +11,24 @@ mod given_inputs;
 mod given_weights;
 mod grid;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 pub(super) mod harness;
 mod insert;
+mod maxout;
+mod maxout_crossings;
+mod maxout_flips;
+mod maxout_insert;
+mod maxout_sides;
 mod place;
 mod rank;
 mod scan;
 mod sides;
+mod sort;
+mod sort_crossings;
+mod sort_flips;
+mod sort_insert;
+mod sort_sides;
 mod tally;
 
 /// A kernel.
@@ -36,10 +48,20 @@ pub(super) enum Stage {
     Activate,
     GivenInputs,
     GivenWeights,
+    MaxoutCrossings,
+    MaxoutInsert,
+    MaxoutFlips,
+    MaxoutSides,
+    Maxout,
+    SortCrossings,
+    SortInsert,
+    SortFlips,
+    SortSides,
+    Sort,
 }
 
 impl Stage {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 24] = [
         Self::Draw,
         Self::Affine,
         Self::Crossings,
@@ -54,6 +76,16 @@ impl Stage {
         Self::Activate,
         Self::GivenInputs,
         Self::GivenWeights,
+        Self::MaxoutCrossings,
+        Self::MaxoutInsert,
+        Self::MaxoutFlips,
+        Self::MaxoutSides,
+        Self::Maxout,
+        Self::SortCrossings,
+        Self::SortInsert,
+        Self::SortFlips,
+        Self::SortSides,
+        Self::Sort,
     ];
 
     /// The name of its files, and of everything of it on the device.
@@ -73,6 +105,16 @@ impl Stage {
             Self::Activate => "activate",
             Self::GivenInputs => "given_inputs",
             Self::GivenWeights => "given_weights",
+            Self::MaxoutCrossings => "maxout_crossings",
+            Self::MaxoutInsert => "maxout_insert",
+            Self::MaxoutFlips => "maxout_flips",
+            Self::MaxoutSides => "maxout_sides",
+            Self::Maxout => "maxout",
+            Self::SortCrossings => "sort_crossings",
+            Self::SortInsert => "sort_insert",
+            Self::SortFlips => "sort_flips",
+            Self::SortSides => "sort_sides",
+            Self::Sort => "sort",
         }
     }
 
@@ -93,6 +135,16 @@ impl Stage {
             Self::Activate => activate::SOURCE,
             Self::GivenInputs => given_inputs::SOURCE,
             Self::GivenWeights => given_weights::SOURCE,
+            Self::MaxoutCrossings => maxout_crossings::SOURCE,
+            Self::MaxoutInsert => maxout_insert::SOURCE,
+            Self::MaxoutFlips => maxout_flips::SOURCE,
+            Self::MaxoutSides => maxout_sides::SOURCE,
+            Self::Maxout => maxout::SOURCE,
+            Self::SortCrossings => sort_crossings::SOURCE,
+            Self::SortInsert => sort_insert::SOURCE,
+            Self::SortFlips => sort_flips::SOURCE,
+            Self::SortSides => sort_sides::SOURCE,
+            Self::Sort => sort::SOURCE,
         }
     }
 }

@@ -1,0 +1,26 @@
+//! The rows that maxout units were last seen on.
+
+use super::wgsl;
+
+pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/lead", "maxout_sides");
+
+#[cfg(test)]
+mod tests {
+    use super::super::Stage;
+    use super::super::harness::device;
+    use super::super::maxout_flips::tests::{flips, grid};
+
+    #[test]
+    fn remembers_what_a_walk_remembers() {
+        let device = device();
+        for (n_rows, units, rank) in [(vec![1], 1, 2), (vec![0, 3, 1], 70, 3), (vec![5], 9, 5)] {
+            let mut grid = grid(&n_rows, units, rank, 1);
+            let twin = grid.twin(flips).2;
+            assert_eq!(grid.remembered(&device, Stage::MaxoutSides), twin, "{n_rows:?} {units} {rank}");
+            if units > 1 {
+                grid.case.z.iter_mut().for_each(|z| *z = -*z);
+                assert_ne!(grid.remembered(&device, Stage::MaxoutSides), twin, "other pre-activations");
+            }
+        }
+    }
+}
