@@ -1,5 +1,7 @@
 //! The affine part of a layer, on blocks of rows.
 
+use std::ops::Range;
+
 use super::product::add_product;
 use super::real::Real;
 use crate::network::{Affine, AffineWeights, Convolution, Layer, Windows};
@@ -80,7 +82,11 @@ enum Map<T> {
         map: Convolution,
         patches: Vec<T>,
     },
-    AveragePool(Windows),
+    /// With the windows that have their column of this number inside, for each.
+    AveragePool {
+        windows: Windows,
+        across: Vec<Range<usize>>,
+    },
     /// For every window of a channel and every value of it the place in the channel's plane.
     WindowValues {
         plane: usize,
@@ -93,7 +99,11 @@ impl<T: Real> Map<T> {
         match map {
             Affine::Dense { inputs, .. } => Self::Dense { inputs },
             Affine::Convolution(map) => Self::Convolution { map, patches: Vec::new() },
-            Affine::AveragePool(windows) => Self::AveragePool(windows),
+            Affine::AveragePool(windows) => {
+                let last = windows.input[1] - 1;
+                let across = (0..windows.kernel[1]).map(|kx| windows.windows_at(1, kx, 0, last)).collect();
+                Self::AveragePool { windows, across }
+            }
             Affine::WindowValues(windows) => {
                 Self::WindowValues { plane: windows.plane(), places: windows.places().collect() }
             }
@@ -111,7 +121,7 @@ impl<T: Real> Map<T> {
             match self {
                 Self::Dense { .. } => unreachable!("a dense map takes all rows at once"),
                 Self::Convolution { map, patches } => add_convolution(map, weight, h, patches, z),
-                Self::AveragePool(windows) => add_means(windows, h, z),
+                Self::AveragePool { windows, across } => add_means(windows, across, h, z),
                 Self::WindowValues { plane, places } => {
                     for (z, h) in z.chunks_exact_mut(places.len()).zip(h.chunks_exact(*plane)) {
                         z.iter_mut().zip(places.iter()).for_each(|(z, &place)| *z += h[place]);
@@ -184,18 +194,17 @@ fn write_patches<T: Real>(windows: &Windows, h: &[T], element: usize, first: usi
     }
 }
 
-fn add_means<T: Real>(windows: &Windows, h: &[T], z: &mut [T]) {
-    let (share, width) = (T::from_f64(1.0 / windows.area() as f64), windows.output()[1]);
-    for (z, h) in z.chunks_exact_mut(windows.positions()).zip(h.chunks_exact(windows.plane())) {
+fn add_means<T: Real>(windows: &Windows, across: &[Range<usize>], h: &[T], z: &mut [T]) {
+    let (share, [height, width]) = (T::from_f64(1.0 / windows.area() as f64), windows.output());
+    for (z, h) in z.chunks_exact_mut(height * width).zip(h.chunks_exact(windows.plane())) {
         for ky in 0..windows.kernel[0] {
             for (oy, z) in z.chunks_exact_mut(width).enumerate() {
                 let Some(y) = windows.input_at(0, oy, ky) else { continue };
                 let row = &h[y * windows.input[1]..][..windows.input[1]];
-                for kx in 0..windows.kernel[1] {
-                    let inside = windows.windows_at(1, kx, 0, row.len() - 1);
-                    for (z, ox) in z[inside.clone()].iter_mut().zip(inside) {
-                        *z += row[ox * windows.stride[1] + kx - windows.padding[1][0]];
-                    }
+                for (kx, inside) in across.iter().enumerate().filter(|(_, inside)| !inside.is_empty()) {
+                    let from = inside.start * windows.stride[1] + kx - windows.padding[1][0];
+                    let h = row[from..].iter().step_by(windows.stride[1]);
+                    z[inside.clone()].iter_mut().zip(h).for_each(|(z, &h)| *z += h);
                 }
             }
         }
