@@ -17,7 +17,7 @@ const MAX_NPY_HEADER_BYTES: usize = 10_000;
 const MAX_NPY_HEADER_NESTING: usize = 8;
 
 /// An array of numbers in row-major order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Array {
     pub shape: Vec<usize>,
     pub values: Vec<f64>,

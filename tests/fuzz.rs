@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use linregions::ErrorKind;
-use linregions::network::Network;
+use linregions::network::{Network, ReadOptions};
 use linregions::path::{PathLaw, StartLaw, read_paths};
 
 /// The system's allocator, with the bytes in use and the most there were.
@@ -63,6 +63,12 @@ fn network(file: &Path) -> linregions::Result<()> {
     Network::read(file, None).map(drop)
 }
 
+/// A network with an architecture that has all kinds of maps.
+fn image(file: &Path) -> linregions::Result<()> {
+    let architecture = Some("2x5x5-c2k3-[c3k2s2g1]-avg-3".to_owned());
+    Network::read_with(file, &ReadOptions { architecture, activation: None }).map(drop)
+}
+
 fn paths(file: &Path) -> linregions::Result<()> {
     read_paths(file).map(drop)
 }
@@ -84,10 +90,9 @@ fn floats(n: usize) -> Vec<u8> {
     (0..n).flat_map(|k| (k as f32 - 2.5).to_le_bytes()).collect()
 }
 
-fn npz() -> Vec<u8> {
+fn npz(tensors: &[(&str, &str, usize)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (ix, (name, shape, n)) in [("W0", "(4, 3)", 12), ("b0", "(4,)", 4), ("W1", "(2, 4)", 8)].into_iter().enumerate()
-    {
+    for (ix, &(name, shape, n)) in tensors.iter().enumerate() {
         let packed = [zip::CompressionMethod::Deflated, zip::CompressionMethod::Stored][ix % 2];
         let options = zip::write::SimpleFileOptions::default().compression_method(packed);
         zip.start_file(format!("{name}.npy"), options).expect("memory");
@@ -105,6 +110,28 @@ fn safetensors() -> Vec<u8> {
     safetensors::serialize(tensors, None).expect("memory")
 }
 
+/// A state dict with the statistics of a normalisation.
+fn state_dict() -> Vec<u8> {
+    let bytes: Vec<u8> = (1..=40).flat_map(|k| (k as f32).to_le_bytes()).collect();
+    let tensor = |shape: &[usize]| {
+        let n: usize = shape.iter().product();
+        safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), &bytes[..4 * n]).expect("sizes")
+    };
+    let tensors: [(&str, &[usize]); 10] = [
+        ("0.weight", &[2, 2, 3, 3]),
+        ("0.bias", &[2]),
+        ("1.weight", &[2]),
+        ("1.bias", &[2]),
+        ("1.running_mean", &[2]),
+        ("1.running_var", &[2]),
+        ("3.conv1.weight", &[3, 2, 2, 2]),
+        ("3.shortcut.weight", &[3, 2, 1, 1]),
+        ("5.weight", &[3, 3]),
+        ("7.weight", &[2, 3]),
+    ];
+    safetensors::serialize(tensors.map(|(name, shape)| (name, tensor(shape))), None).expect("memory")
+}
+
 fn idx() -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 3];
     bytes.extend((0..12).map(|k| 20 * k));
@@ -119,14 +146,26 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn seeds() -> Vec<(String, Reader, Vec<u8>)> {
     let vectors = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/onnx");
-    let models = ["gemm-9", "matmul-13", "column-11", "shapes-18", "half-17"].map(|name| format!("{name}.onnx"));
+    let models = ["gemm-9", "matmul-13", "column-11", "shapes-18", "half-17", "image-13", "line-17", "reshape-18"]
+        .map(|name| format!("{name}.onnx"));
     let onnx = models.map(|name| {
         let bytes = std::fs::read(vectors.join(&name)).expect("readable");
         (name, network as Reader, bytes)
     });
     let points = "path,x0,x1,x2\na,0,0,0\na,1,2.5,-3\nb,1e3,2,3\nb,4,5,6\n";
-    let others: [(&str, Reader, Vec<u8>); 10] = [
-        ("network.npz", network, npz()),
+    let dense = [("W0", "(4, 3)", 12), ("b0", "(4,)", 4), ("W1", "(2, 4)", 8)];
+    let convolutional = [
+        ("W0", "(2, 2, 3, 3)", 36),
+        ("b0", "(2,)", 2),
+        ("W1", "(3, 2, 2, 2)", 24),
+        ("S1", "(3, 2, 1, 1)", 6),
+        ("W2", "(3, 3)", 9),
+        ("W3", "(2, 3)", 6),
+    ];
+    let others: [(&str, Reader, Vec<u8>); 12] = [
+        ("network.npz", network, npz(&dense)),
+        ("image.npz", image, npz(&convolutional)),
+        ("image.safetensors", image, state_dict()),
         ("network.safetensors", network, safetensors()),
         ("paths.csv", paths, points.into()),
         ("paths.npy", paths, npy("<f4", "(2, 2, 3)", &floats(12))),

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::file_of_flag;
 use crate::error::{Error, Result};
-use crate::network::{Activation, Network};
+use crate::network::{Network, ReadOptions};
 
 /// The file of one network, and what the file does not say.
 #[derive(Debug, Args)]
@@ -20,18 +20,27 @@ pub(super) struct NetworkFlags {
     /// spline:FILE; .onnx brings its own [default: relu]
     #[arg(long)]
     activation: Option<String>,
+
+    /// Input and hidden layers of a .safetensors or .npz file with convolutions (kernels out x in x height x width) or skips (S1 the
+    /// map of that of W1), as in estimate: for example 1x28x28-c8k3-max2-64; the read-out is the last tensor [default: dense]
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<String>,
 }
 
 impl NetworkFlags {
     /// Reads the network.
     pub(super) fn read(&self) -> Result<Network> {
-        let activation: Option<Activation> =
-            self.activation.as_deref().map(str::parse).transpose().map_err(|e: Error| e.at("--activation"))?;
-        Network::read(&self.file, activation)
+        Network::read_with(&self.file, &read_options(self.activation.as_deref(), self.arch.as_deref())?)
     }
 
     /// The files that it is read from.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         std::iter::once(self.file.as_path()).chain(self.activation.as_deref().and_then(file_of_flag))
     }
+}
+
+/// What the flags say of a network that its file may not.
+pub(super) fn read_options(activation: Option<&str>, arch: Option<&str>) -> Result<ReadOptions> {
+    let activation = activation.map(str::parse).transpose().map_err(|e: Error| e.at("--activation"))?;
+    Ok(ReadOptions { activation, architecture: arch.map(str::to_owned) })
 }

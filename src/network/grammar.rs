@@ -19,7 +19,8 @@ impl Architecture {
     /// - `2-64x3`, `784-512-256-128`: the number of inputs, then widths of dense layers, `WxN` for N layers of width W.
     /// - `3x32x32-c16k3s2p1-c32k3x5g4-max2-avg-100`: channels, height and width of images, or `1x16-c4k3` channels and length; convolutions by
     ///   filters, kernel, stride (1), padding (0) and groups (1), each one number or height x width; max- and average pooling
-    ///   with windows of a size (all of the channel if left out) and, likewise, stride (that size) and padding.
+    ///   with windows of a size (all of the channel if left out) and, likewise, stride (that size) and padding. A padding of `0:1` is
+    ///   none before and one behind the image.
     /// - `64+`: a dense layer to which a linear map of the network's input is added; `64+3` one of the outputs of hidden layer
     ///   3. For a convolution it is one with kernel 1. `64~3` adds the outputs themselves.
     /// - `[c16k3p1-c16k3p1]x3`: three residual blocks: the input of a block is added to the pre-activations of its last layer, through a
@@ -261,13 +262,12 @@ impl<'a> Reader<'a> {
                 None => Ok([number(text)?; 2]),
             }
         };
-        let padding = padding.map_or(Ok([0, 0]), |padding| sizes(padding, 0))?;
         let windows = Windows {
             channels,
             input: [height, width],
             kernel: sizes(kernel, 1)?,
             stride: sizes(stride, 1)?,
-            padding: padding.map(|n| [n, n]),
+            padding: padding.map_or(Some([[0; 2]; 2]), |text| padding_of(text, is_line)).ok_or_else(|| bad(part))?,
         };
         windows.check()?;
         Ok(windows)
@@ -313,6 +313,20 @@ fn fields<const N: usize>(text: &str, letters: [char; N]) -> Option<[Option<&str
     Some(found)
 }
 
+/// Padding of all sides, of rows x columns, or where it differs before and after the image, before:after of both.
+fn padding_of(text: &str, is_line: bool) -> Option<[[usize; 2]; 2]> {
+    let axis = |text: &str| match text.split_once(':') {
+        Some((before, after)) => Some([before.parse().ok()?, after.parse().ok()?]),
+        None => text.parse().ok().map(|n| [n, n]),
+    };
+    match text.split_once('x') {
+        Some((rows, columns)) if !is_line => Some([axis(rows)?, axis(columns)?]),
+        Some(_) => None,
+        None if is_line => Some([[0; 2], axis(text)?]),
+        None => axis(text).map(|n| [n, n]),
+    }
+}
+
 fn with_channels(channels: usize, windows: &Windows) -> Image {
     let [height, width] = windows.output();
     [channels, height, width]
@@ -352,6 +366,7 @@ impl Architecture {
         let padding = |windows: &Windows| match windows.padding {
             [[0, 0], [0, 0]] => String::new(),
             [[top, bottom], [left, right]] if top == bottom && left == right => format!("p{}", sizes([top, left])),
+            [_, [left, right]] if self.input().len() == 2 => format!("p{left}:{right}"),
             [[top, bottom], [left, right]] => format!("p{top}:{bottom}x{left}:{right}"),
         };
         let pool = |name: &str, windows: &Windows| {
@@ -405,6 +420,8 @@ mod tests {
             ("2x9-c4k3s2-avg2s1-max-5", "2x9-c4k3s2-avg2s1-max-5"),
             ("2x6x8-c4k3x2p1x0g2-avg3x4-7", "2x6x8-c4k3x2p1x0g2-avg3x4-7"),
             ("2x6x6-max3s2p1-avg3", "2x6x6-max3s2p1-avg"),
+            ("1x8x9-c4k5p2-max3s2p0:1x0:0-c4k4x2", "1x8x9-c4k5p2-max3s2p0:1x0:0-c4k4x2"),
+            ("2x8-max3s2p1:0-c3k2p1:1", "2x8-max3s2p1:0-c3k2p1"),
             (
                 "3x8x8-c4k3p1-[c4k3p1-c4k3p1]x2-[c8k3s2p1-c8k3p1]",
                 "3x8x8-c4k3p1-c4k3p1-c4k3p1~1-c4k3p1-c4k3p1~3-c8k3s2p1-c8k3p1+5",
@@ -469,6 +486,9 @@ mod tests {
             ("1x9-c2k2x2", "'c2k2x2'"),
             ("1x9-max10s1", "kernel of width 10"),
             ("1x9-avg2k3", "'avg2k3'"),
+            ("1x9-max2p0:1x0:1", "'max2p0:1x0:1'"),
+            ("1x9x9-max2p0:", "'max2p0:'"),
+            ("1x9x9-max2p0:2", "padding of 2 is beyond"),
             ("3-4-4~0", "to which 3 values"),
             ("3-4-4~2", "hidden layer 2 '4~2': adds the outputs of hidden layer 2"),
             ("1x8x8-c2k3-c2k3~1", "to which 72 values"),

@@ -14,6 +14,7 @@ pub(crate) use activation::pair_index;
 pub use activation::{Activation, ActivationKind, Pieces, pairs};
 pub use affine::{Affine, Convolution, Windows};
 pub use architecture::{Architecture, Layer, Skip};
+pub use files::ReadOptions;
 pub(crate) use files::natural_key;
 pub(crate) use laws::name_and_numbers;
 pub use laws::{BiasDensity, BiasLaw, WeightLaw};

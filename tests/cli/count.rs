@@ -29,6 +29,12 @@ fn regions_are_counted_everywhere_and_in_boxes() {
     let directory = Directory::new();
     let lines = four_lines(&directory);
     let everywhere = json(&["--network", &lines]);
+    // An architecture may be given to dense networks, and then it must be theirs.
+    assert_eq!(numbers(&json(&["--network", &lines, "--arch", "2-4"])), (Some(11), Some(11)));
+    refuse(
+        &["count", "--network", &lines, "--arch", "2-5"],
+        &["lines.npz", "W0", "(4, 2)", "hidden layer 1 of 2-5", "(5, 2)"],
+    );
     assert_eq!(numbers(&everywhere), (Some(11), Some(11)));
     assert_eq!((&everywhere["method"], &everywhere["complete"]), (&"tree".into(), &true.into()));
     assert!(everywhere["seconds"].as_f64().is_some_and(|s| s > 0.0));

@@ -85,6 +85,36 @@ fn given_networks_are_traced_with_every_crossing() {
     }
 }
 
+/// Three differences of neighbours, which change sign at a quarter, a half and three quarters of the way.
+#[test]
+fn networks_with_convolutions_are_traced_by_their_architecture() {
+    let directory = Directory::new();
+    let paths = directory.file("paths.csv", "path,x0,x1,x2,x3\na,0,1,3,6\na,6,3,1,0\n");
+    let differences = npz(&[("W0", "(1, 1, 2)", &[1.0, -1.0]), ("W1", "(1, 3)", &[1.0; 3])]);
+    let network = directory.file("differences.npz", differences);
+    let args = ["trace", "--network", &network, "--paths", &paths, "--precision", "f64"];
+    let with = |arch: &'static str| [&args[..], &["--arch", arch]].concat();
+    let found: Vec<[String; 3]> = rows(&succeed(&with("1x4-c1k2")))
+        .into_iter()
+        .map(|row| ["boundary", "unit", "t"].map(|column| row[column].clone()))
+        .collect();
+    assert_eq!(found, [["0", "0", "0.25"], ["1", "1", "0.5"], ["2", "2", "0.75"]]);
+    refuse(&args, &["differences.npz", "W0", "[1, 1, 2]", "--arch"]);
+    refuse(&with("1x4-c1k3"), &["differences.npz", "W0", "(1, 1, 2)", "(1, 1, 3)"]);
+    refuse(&with("1x5-c1k2"), &["differences.npz", "W1", "(1, 3)", "the read-out", "(1, 4)"]);
+    refuse(&with("1x4-c1k2-3"), &["differences.npz", "takes 3 weight tensors", "W0, W1"]);
+    refuse(&with("1x4-c1"), &["'1x4-c1'", "'c1'"]);
+    refuse(&["trace", "--network", MODEL, "--arch", "6-7-4"], &[MODEL, "its own architecture"]);
+    // Checkpoints, too.
+    for name in ["run/step1.npz", "run/step2.npz"] {
+        std::fs::create_dir_all(directory.path("run")).expect("writable");
+        std::fs::copy(&network, directory.path(name)).expect("writable");
+    }
+    let run = directory.path("run").display().to_string();
+    let table = succeed(&["trace", "--network", &run, "--paths", &paths, "--arch", "1x4-c1k2", "--precision", "f64"]);
+    assert_eq!(rows(&table).len(), 2 * 4, "{table}");
+}
+
 #[test]
 fn random_paths_trace_given_networks() {
     let directory = Directory::new();
@@ -112,9 +142,9 @@ fn wrong_networks_are_refused_by_name() {
     let rows = npz(&[("W0", "(6, 2)", &[0.0; 12]), ("W1", "(4, 2)", &[1.0; 8]), ("W2", "(1, 2)", &[1.0; 2])]);
     let rows = directory.file("rows.npz", rows);
     for (activation, message) in [
-        ("maxout:3", ["rows.npz: 1: 4 rows", "maxout:3"]),
-        ("group-sort:4", ["rows.npz: 0: 6 rows", "group-sort:4"]),
-        ("maxout:2", ["rows.npz: 1: 2 inputs", "3 units"]),
+        ("maxout:3", ["rows.npz: W1: 4 rows", "maxout:3"]),
+        ("group-sort:4", ["rows.npz: W0: 6 rows", "group-sort:4"]),
+        ("maxout:2", ["rows.npz: W1: 2 inputs", "3 units"]),
     ] {
         refuse(&["trace", "--network", &rows, "--activation", activation], &message);
     }

@@ -11,6 +11,8 @@ use super::{evaluate, vector};
 struct Model {
     /// Units and activation of every hidden layer.
     activations: Vec<(usize, String)>,
+    /// Of networks that are not dense.
+    architecture: Option<String>,
     points: Vec<Vec<f64>>,
     values: Vec<Vec<f64>>,
 }
@@ -36,12 +38,15 @@ fn error(network: &Network, model: &Model) -> f64 {
 #[test]
 fn networks_have_the_values_of_their_models() {
     let models = models();
-    assert_eq!(models.len(), 5);
+    assert_eq!(models.len(), 8);
     for (name, model) in &models {
         let network = Network::read(&vector(&format!("{name}.onnx")), None).unwrap_or_else(|e| panic!("{e}"));
         let layers = network.architecture().layers().iter();
         let layers: Vec<(usize, String)> = layers.map(|l| (l.affine.units(), l.activation.to_string())).collect();
         assert_eq!(layers, model.activations, "{name}");
+        let text = network.architecture().to_string();
+        assert!(model.architecture.as_ref().is_none_or(|expected| *expected == text), "{name}: {text}");
+        assert_eq!(network.architecture().is_dense_chain(), model.architecture.is_none(), "{name}");
         assert!(error(&network, model) < 1e-5, "{name}: {}", error(&network, model));
         // The points tell networks apart, and a slightly wrong one from the right one.
         let sizes = |model: &Model| (model.points[0].len(), model.values[0].len());

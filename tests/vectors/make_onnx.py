@@ -29,7 +29,7 @@ def node(op, inputs, output, **attributes):
     return helper.make_node(op, inputs, [output] if isinstance(output, str) else output, name=name, **attributes)
 
 
-def save(name, opset, input_shape, nodes, constants, activations, kind=TensorProto.FLOAT, old=False, external=None, raw=True, rank=2):
+def save(name, opset, input_shape, nodes, constants, activations, kind=TensorProto.FLOAT, old=False, external=None, raw=True, rank=2, architecture=None):
     """One point is what the shape says with a batch of 1; `activations` are (units, name) of each hidden layer."""
     initializers = [
         numpy_helper.from_array(value, key)
@@ -57,6 +57,7 @@ def save(name, opset, input_shape, nodes, constants, activations, kind=TensorPro
     results = [session.run(None, {"x": point})[0] for point in points]
     values[name] = {
         "activations": activations,
+        **({"architecture": architecture} if architecture else {}),
         "points": [point.flatten().tolist() for point in points],
         "values": [np.asarray(result).flatten().tolist() for result in results],
     }
@@ -195,6 +196,87 @@ save(
     [[3, "hard-tanh"], [4, "relu6"]],
     external="half-17.data",
     rank=1,
+)
+
+# Images: normalisation that padding keeps from the kernel behind it, padding of every kind, groups, one number for every place.
+save(
+    "image-13",
+    13,
+    ["batch", 2, 6, 7],
+    [
+        node("Sub", ["x", "mean"], "centred"),
+        node("Div", ["centred", "std"], "scaled"),
+        node("Conv", ["scaled", "W0", "b0"], "z0", group=2, pads=[0, 1, 1, 0], strides=[1, 2]),
+        node("Mul", ["z0", "gain"], "m0"),
+        node("Relu", ["m0"], "h0"),
+        node("BatchNormalization", ["h0", "gamma", "beta", "running_mean", "running_var"], "n0"),
+        node("Conv", ["n0", "W1"], "z1", auto_pad="SAME_UPPER", strides=[2, 2], kernel_shape=[2, 3]),
+        node("Clip", ["z1", "minus", "one"], "h1"),
+        node("AveragePool", ["h1"], "a1", kernel_shape=[2, 2], pads=[1, 1, 1, 1], count_include_pad=1),
+        node("Add", ["a1", "places"], "s1"),
+        node("Flatten", ["s1"], "f1"),
+        node("MatMul", ["f1", "W2"], "y"),
+    ],
+    {
+        "mean": array(1, 2, 1, 1), "std": np.array([[[0.5]], [[2.0]]], np.float32), "W0": array(4, 1, 3, 2), "b0": array(4),
+        "gain": array(4, 1, 1), "gamma": array(4), "beta": array(4), "running_mean": array(4), "running_var": array(4) ** 2 + 1,
+        "W1": array(3, 4, 2, 3), "minus": np.float32(-1).reshape(()), "one": np.float32(1).reshape(()), "places": array(1, 3, 4, 3),
+        "W2": array(36, 2),
+    },
+    [[84, "identity"], [80, "relu"], [80, "identity"], [18, "hard-tanh"], [36, "identity"]],
+    architecture="2x6x7-c2k1g2-c4k3x2s1x2p0:1x1:0g2-c4k1g4-c3k2x3s2p0:1x0:1-avg2s1p1",
+)
+
+# Lines: a shift that goes into the bias, dilation, an activation behind pooling, the difference of two maps.
+save(
+    "line-17",
+    17,
+    [1, 3, 11],
+    [
+        node("Sub", ["x", "mean"], "centred"),
+        node("Conv", ["centred", "W0", "b0"], "z0", dilations=[2]),
+        node("Abs", ["z0"], "h0"),
+        node("MaxPool", ["h0"], "p0", kernel_shape=[2], strides=[2], auto_pad="SAME_LOWER"),
+        node("Sub", ["p0", "shift"], "q0"),
+        node("Relu", ["q0"], "r0"),
+        node("Conv", ["r0", "W1"], "a1"),
+        node("Conv", ["r0", "W2", "b2"], "c1", pads=[1, 1]),
+        node("Sub", ["a1", "c1"], "z1"),
+        node("LeakyRelu", ["z1"], "h1", alpha=0.25),
+        node("GlobalMaxPool", ["h1"], "g1"),
+        node("Reshape", ["g1", "target"], "f1"),
+        node("Gemm", ["f1", "W3", "b3"], "y"),
+    ],
+    {
+        "mean": array(3, 1), "W0": array(4, 3, 3), "b0": array(4), "shift": array(4, 1) ** 2, "W1": array(2, 4, 1), "W2": array(2, 4, 3), "b2": array(2),
+        "target": np.array([1, -1]), "W3": array(2, 3), "b3": array(3),
+    },
+    [[28, "abs"], [32, "maxout:2"], [16, "relu"], [8, "leaky-relu:0.25"], [8, "maxout:4"]],
+    architecture="3x11-c4k5-max2p1:0-c4k1g4-c2k1+3-max",
+)
+
+# An image made of a row of numbers and back: numbers for every coordinate, windows of one value, the mean of every channel.
+save(
+    "reshape-18",
+    18,
+    ["n", 12],
+    [
+        node("Reshape", ["x", "image"], "i"),
+        node("Conv", ["i", "W0", "b0"], "z0"),
+        node("Flatten", ["z0"], "f0"),
+        node("BatchNormalization", ["f0", "gamma", "beta", "running_mean", "running_var"], "n0"),
+        node("Relu", ["n0"], "h0"),
+        node("Reshape", ["h0", "image2"], "i2"),
+        node("MaxPool", ["i2"], "p2", kernel_shape=[1, 1], strides=[2, 2]),
+        node("ReduceMean", ["p2", "axes"], "m2", keepdims=0),
+        node("MatMul", ["m2", "W1"], "y"),
+    ],
+    {
+        "image": np.array([-1, 1, 3, 4]), "W0": array(2, 1, 2, 2), "b0": array(2), "gamma": array(12), "beta": array(12), "running_mean": array(12),
+        "running_var": array(12) ** 2 + 1, "image2": np.array([0, 2, 2, 3]), "axes": np.array([-1, -2]), "W1": array(2, 3),
+    },
+    [[12, "identity"], [12, "relu"], [4, "identity"], [2, "identity"]],
+    architecture="1x3x4-c2k2-12-avg1s2-avg",
 )
 
 (HERE / "values.json").write_text(json.dumps(values, indent=1) + "\n")

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::tracer::{Tracer, quantities};
 use crate::cli::interrupted;
 use crate::error::{Error, ErrorKind, Result};
-use crate::network::{Activation, Architecture, Network, natural_key};
+use crate::network::{Architecture, Network, ReadOptions, natural_key};
 use crate::path::NamedPath;
 
 pub(super) const COLUMNS: [&str; 6] = ["checkpoint", "quantity", "layer", "paths", "mean_density", "std_error"];
@@ -28,13 +28,13 @@ pub(super) struct Row {
 /// Network files of one architecture.
 pub(super) struct Checkpoints {
     files: Vec<PathBuf>,
-    activation: Option<Activation>,
+    options: ReadOptions,
     pub architecture: Architecture,
 }
 
 impl Checkpoints {
     /// The network files of a directory, in natural order; each is read once, so that a bad one is found before any is traced.
-    pub(super) fn read(directory: &Path, activation: Option<Activation>, stop: &AtomicBool) -> Result<Self> {
+    pub(super) fn read(directory: &Path, options: ReadOptions, stop: &AtomicBool) -> Result<Self> {
         let list = || -> std::io::Result<Vec<PathBuf>> {
             std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect()
         };
@@ -46,7 +46,7 @@ impl Checkpoints {
             if stop.load(Ordering::Relaxed) {
                 return Err(interrupted("nothing was printed"));
             }
-            let network = Network::read(file, activation.clone())?;
+            let network = Network::read_with(file, &options)?;
             let architecture = first.get_or_insert_with(|| network.architecture().clone());
             if let Some((what, expected)) = difference(network.architecture(), architecture) {
                 let message = format!(
@@ -59,7 +59,7 @@ impl Checkpoints {
         let architecture = first.ok_or_else(|| {
             Error::usage("no checkpoint in this directory: .safetensors, .npz or .onnx").at(directory.display())
         })?;
-        Ok(Self { files, activation, architecture })
+        Ok(Self { files, options, architecture })
     }
 
     /// The densities of every checkpoint along the same paths; and why there are no more.
@@ -72,7 +72,7 @@ impl Checkpoints {
     ) -> (Vec<Row>, Option<Error>) {
         let mut rows = Vec::new();
         for (ix, file) in self.files.iter().enumerate() {
-            let moments = Network::read(file, self.activation.clone()).and_then(|network| {
+            let moments = Network::read_with(file, &self.options).and_then(|network| {
                 tracer.moments(&network, paths, length_unit, stop).map_err(|e| e.at(file.display()))
             });
             match moments {

@@ -17,16 +17,21 @@ use self::checkpoints::Checkpoints;
 use self::tracer::Tracer;
 use super::curve::CurveFile;
 use super::engine::EngineFlags;
+use super::network::read_options;
 use super::{Format, check_not_input, file_of_flag, print, table};
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::network::{Activation, Network};
+use crate::network::{Network, ReadOptions};
 use crate::path::{NamedPath, PathLaw, RandomPath, StartLaw, read_paths};
 use crate::trace::Trace;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  linregions trace --network trained.safetensors --activation relu --paths lines.csv --summary"
+    after_help = "Tensors come in the order of the layers: W0, b0, W1, ..., or by their PyTorch names, in which numbers count as numbers. Maps of skips are S1 for \
+                  the layer of W1, or have skip, shortcut, downsample or projection in their names. Statistics of a normalisation right behind an affine map \
+                  in a Sequential (1.running_mean behind 0.weight) are composed with it. A missing bias is zero.\n\nExamples:\n  linregions trace --network \
+                  trained.safetensors --activation relu --paths lines.csv --summary\n  linregions trace --network cnn.safetensors --arch \
+                  1x28x28-c8k3p1-max2-64 --path data:t10k-images-idx3-ubyte.gz --n-paths 10 --summary"
 )]
 pub(super) struct TraceArgs {
     /// The network: .safetensors or .npz with tensors W0, b0, W1, ... or 0.weight, 0.bias, 2.weight, ... (out x in), the last layer
@@ -39,6 +44,11 @@ pub(super) struct TraceArgs {
     /// maxout:RANK, group-sort:SIZE or max-min, of consecutive rows; .onnx brings its own [default: relu]
     #[arg(long)]
     activation: Option<String>,
+
+    /// Input and hidden layers of .safetensors or .npz files with convolutions (kernels out x in x height x width) or skips (S1 the
+    /// map of that of W1), as in estimate: for example 1x28x28-c8k3-max2-64; the read-out is the last tensor [default: dense]
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<String>,
 
     /// Paths: CSV with header path,x0,x1,... or .npy (points x dim) or (paths x points x dim)
     #[arg(long, value_name = "FILE", conflicts_with = "path")]
@@ -104,12 +114,11 @@ pub(super) struct TraceArgs {
 }
 
 pub(super) fn run(args: &TraceArgs, stop: &AtomicBool) -> Result<()> {
-    let activation: Option<Activation> =
-        args.activation.as_deref().map(str::parse).transpose().map_err(|e: Error| e.at("--activation"))?;
+    let options = read_options(args.activation.as_deref(), args.arch.as_deref())?;
     if args.network.is_dir() {
-        return checkpoints(args, activation, stop);
+        return checkpoints(args, options, stop);
     }
-    let network = Network::read(&args.network, activation)?;
+    let network = Network::read_with(&args.network, &options)?;
     let paths = paths(args, network.architecture().input_dim())?;
     if args.compare_random.is_some() {
         let (rows, interruption) = random::rows(args, &network, paths, stop)?;
@@ -150,7 +159,7 @@ pub(super) fn run(args: &TraceArgs, stop: &AtomicBool) -> Result<()> {
 }
 
 /// Traces all networks of a directory.
-fn checkpoints(args: &TraceArgs, activation: Option<Activation>, stop: &AtomicBool) -> Result<()> {
+fn checkpoints(args: &TraceArgs, options: ReadOptions, stop: &AtomicBool) -> Result<()> {
     let about_one = [
         ("--summary", args.summary),
         ("--by", args.by.is_some()),
@@ -160,7 +169,7 @@ fn checkpoints(args: &TraceArgs, activation: Option<Activation>, stop: &AtomicBo
     if let Some((flag, _)) = about_one.iter().find(|(_, given)| *given) {
         return Err(Error::usage(format!("{flag} is about one network, but --network names a directory")));
     }
-    let checkpoints = Checkpoints::read(&args.network, activation, stop)?;
+    let checkpoints = Checkpoints::read(&args.network, options, stop)?;
     let dim = checkpoints.architecture.input_dim();
     let paths = Arc::new(paths(args, dim)?);
     let tracer = Tracer::from_flags(&args.engine, &checkpoints.architecture, args.quiet)?;

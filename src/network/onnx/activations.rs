@@ -1,11 +1,11 @@
 //! Operators that are piecewise-linear functions of every coordinate.
 
 use super::call::{Call, Links};
-use super::chain::Step;
+use super::step::Step;
 use crate::error::{Error, Result};
 use crate::network::Activation;
 
-/// An activation as a link of the chain; none where it changes nothing.
+/// An activation as a step; none where it changes nothing.
 pub(super) fn activation(call: &Call) -> Result<Links> {
     // That of Max and Min may come second.
     let shape = call.shape(call.computed()[0])?.to_vec();

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::call::{Call, Links};
-use super::chain::{Operand, Step};
+use super::step::{Operand, Step};
 use super::tensor::{Tensor, broadcast, n_elements};
 use crate::error::{Error, Result};
 
@@ -85,7 +85,7 @@ pub(super) fn arithmetic(call: &Call) -> Result<Links> {
         return Ok(Links::reshaped(x.to_vec()));
     }
     if call.inputs.len() > 2 {
-        return Err(Error::usage("adds more than two tensors"));
+        return Err(Error::usage("adds more than two tensors, some of them constants"));
     }
     let constant = call.weights(1 - x_ix)?;
     let shape = broadcast(x, &constant.shape).ok_or_else(|| misfit(x, &constant.shape))?;
@@ -163,7 +163,7 @@ fn product(matrix: &Rc<Tensor>, inputs: usize, units: usize, units_first: bool, 
 }
 
 /// A constant for every coordinate of `shape`.
-fn operand(tensor: impl Into<Rc<Tensor>>, shape: &[usize]) -> Result<Operand> {
+pub(super) fn operand(tensor: impl Into<Rc<Tensor>>, shape: &[usize]) -> Result<Operand> {
     let tensor = tensor.into();
     if broadcast(&tensor.shape, shape).as_deref() != Some(shape) {
         return Err(misfit(shape, &tensor.shape));

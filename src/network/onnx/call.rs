@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::chain::Step;
 use super::graph::Node;
+use super::step::Step;
 use super::tensor::Tensor;
 use crate::error::{Error, Result};
 
@@ -16,7 +16,7 @@ pub(super) enum Value {
     Computed(Vec<usize>),
 }
 
-/// Links of the chain, and the shape of what they give.
+/// What a node does to the one tensor that it takes, and the shape of what it gives.
 pub(super) struct Links {
     pub steps: Vec<Step>,
     pub shape: Vec<usize>,

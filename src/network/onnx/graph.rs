@@ -170,6 +170,11 @@ impl Node {
         self.attribute(name).map_or(default, |attribute| attribute.i)
     }
 
+    /// A text, if it is given.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.attribute(name).map(|attribute| String::from_utf8_lossy(&attribute.s).into_owned())
+    }
+
     /// A list of whole numbers, if it is given.
     pub(super) fn ints(&self, name: &str) -> Option<&[i64]> {
         self.attribute(name).map(|attribute| attribute.ints.as_slice())

@@ -70,6 +70,8 @@ pub struct AttributeProto {
     pub f: f32,
     #[prost(int64, tag = "3")]
     pub i: i64,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub s: Bytes,
     /// A [`TensorProto`].
     #[prost(bytes = "bytes", optional, tag = "5")]
     pub t: Option<Bytes>,

@@ -1,4 +1,4 @@
-//! Why an operator is no link of a piecewise-linear chain.
+//! Why an operator is not read.
 
 use super::graph::Node;
 use crate::error::Error;
@@ -34,18 +34,20 @@ pub(super) fn of_operator(node: &Node, logits: Option<&str>) -> Error {
         | "LpNormalization"
         | "MeanVarianceNormalization"
         | "LRN"
-        | "ReduceMean"
         | "Attention" => "is not piecewise linear, so the network has no linear regions",
         "Sign" | "Floor" | "Ceil" | "Round" | "ThresholdedRelu" | "Hardmax" | "ArgMax" | "ArgMin" | "Greater"
         | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Equal" | "Not" | "TopK" => {
             "is not continuous, and regions are those of continuous piecewise-linear functions"
         }
-        "Conv" | "ConvTranspose" | "MaxPool" | "AveragePool" | "LpPool" | "GlobalAveragePool" | "GlobalMaxPool"
-        | "GlobalLpPool" | "Pad" => "is not read from ONNX: only dense layers are",
+        "ConvTranspose" | "LpPool" | "GlobalLpPool" | "MaxUnpool" | "Upsample" | "Resize" => {
+            "is not read: of operators with windows only Conv, MaxPool, AveragePool and those of whole channels are"
+        }
+        "Pad" => "is not read: give the padding to the operator behind it",
         "If" | "Loop" | "Scan" | "LSTM" | "GRU" | "RNN" => "is not read: only feed-forward networks are",
         _ => {
-            "is not a supported operator (Gemm, MatMul, Add, Sub, Mul, Div, Neg, BatchNormalization, Relu, LeakyRelu, PRelu, Abs, \
-             Clip, Min, Max, HardSigmoid, Shrink, Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Identity, Dropout, Cast)"
+            "is not a supported operator (Gemm, MatMul, Add, Sub, Mul, Div, Neg, BatchNormalization, Conv, MaxPool, AveragePool, \
+             GlobalMaxPool, GlobalAveragePool, Relu, LeakyRelu, PRelu, Abs, Clip, Min, Max, HardSigmoid, Shrink, Flatten, Reshape, Squeeze, \
+             Unsqueeze, Transpose, Identity, Dropout, Cast)"
         }
     };
     let advice = match (logits, node.op.as_str()) {
@@ -64,17 +66,9 @@ pub(super) fn of_operator(node: &Node, logits: Option<&str>) -> Error {
 pub(super) fn of_junction(node: &Node, computed: &[usize]) -> Error {
     let names: Vec<String> = computed.iter().map(|&ix| format!("'{}'", node.inputs[ix])).collect();
     let what = match node.op.as_str() {
-        "Add" | "Sum" | "Sub" => "a residual connection",
-        "Concat" => "layers side by side",
-        _ => "branches",
+        "Add" | "Sum" | "Sub" => "tensors of different shapes, or more than sums of them, which are not read",
+        "Concat" => "layers side by side, which are not read, only sums of branches are",
+        _ => "branches, of which only sums are read",
     };
-    Error::usage(format!("joins {}: {what}, which is not read, only layers one after the other", names.join(" and ")))
-}
-
-/// The error of a tensor that goes to a second node.
-pub(super) fn of_branch(tensor: &str) -> Error {
-    Error::usage(format!(
-        "takes '{tensor}', which is also the input of another node: a branch or residual connection, which is not read, only layers \
-         one after the other"
-    ))
+    Error::usage(format!("joins {}: {what}", names.join(" and ")))
 }

@@ -32,6 +32,14 @@ fn int(name: &str, i: i64) -> AttributeProto {
     AttributeProto { name: name.to_owned(), i, ..Default::default() }
 }
 
+fn ints(name: &str, ints: &[i64]) -> AttributeProto {
+    AttributeProto { name: name.to_owned(), ints: ints.to_vec(), ..Default::default() }
+}
+
+fn text(name: &str, text: &'static str) -> AttributeProto {
+    AttributeProto { name: name.to_owned(), s: Bytes::from_static(text.as_bytes()), ..Default::default() }
+}
+
 fn tensor(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
     TensorProto {
         dims: dims.to_vec(),
@@ -172,10 +180,9 @@ fn operators_without_linear_regions_are_refused_by_name() {
         ("LayerNormalization", "not piecewise linear"),
         ("Sign", "not continuous"),
         ("ThresholdedRelu", "not continuous"),
-        ("Conv", "only dense layers"),
-        ("MaxPool", "only dense layers"),
-        ("AveragePool", "only dense layers"),
-        ("GlobalAveragePool", "only dense layers"),
+        ("ConvTranspose", "with windows only Conv"),
+        ("LpPool", "with windows only Conv"),
+        ("Pad", "the operator behind it"),
         ("LSTM", "feed-forward"),
         ("Einsum", "not a supported operator"),
     ] {
@@ -197,17 +204,76 @@ fn operators_without_linear_regions_are_refused_by_name() {
 }
 
 #[test]
-fn branches_are_refused_with_their_tensors() {
-    refuse(&around(node("Add", &["h", "z"], "k", &[]), &[]), &["the_k", "'h' and 'z'", "residual"]);
+fn joined_tensors_are_refused_unless_they_are_sums() {
     refuse(&around(node("Concat", &["h", "h"], "k", &[]), &[]), &["the_k", "side by side"]);
-    refuse(&around(node("Mul", &["h", "h"], "k", &[]), &[]), &["the_k", "branches"]);
+    refuse(&around(node("Mul", &["h", "h"], "k", &[]), &[]), &["the_k", "'h' and 'h'", "only sums"]);
+    refuse(&around(node("Max", &["h", "z"], "k", &[]), &[]), &["the_k", "'h' and 'z'", "only sums"]);
+    refuse(&around(node("Sum", &["h", "h", "one"], "k", &[]), &[]), &["the_k", "more than sums"]);
+    refuse(&around(node("Add", &["h", "x"], "k", &[]), &[]), &["the_k", "'h' and 'x'", "different shapes"]);
+    // Two layers of one tensor, neither behind the other.
+    let nodes = [
+        node("MatMul", &["x", "W"], "z", &[]),
+        node("MatMul", &["x", "U"], "w", &[]),
+        node("Relu", &["z"], "h", &[]),
+        node("Abs", &["w"], "g", &[]),
+        node("Add", &["h", "g"], "y", &[]),
+    ];
+    let tensors = [&constants()[..], &[tensor("U", &[2, 3], &[1.0; 6])]].concat();
+    refuse(&model(&nodes, &tensors), &["the_g", "side by side"]);
+    // The last layer is not the output's.
     let nodes = [
         node("Gemm", &["x", "W", "b"], "z", &[]),
         node("Relu", &["z"], "h", &[]),
         node("Shape", &["h"], "shape", &[]),
         node("Reshape", &["z", "shape"], "y", &[]),
     ];
-    refuse(&model(&nodes, &constants()), &["the_y", "'z'", "another node"]);
+    refuse(&model(&nodes, &constants()), &["not of the last layer"]);
+}
+
+/// Values by hand: `h = max(0, x W + b)`, then a sum of it, and the product with `V`.
+#[test]
+fn sums_are_layers_with_skips() {
+    let outputs = |network: &Network| network.outputs(&[1.0, -1.0])[0];
+    // z = (1 - 4 + 0.5, 2 - 5 - 0.5, 3 - 6), of which nothing is active; of -z all is.
+    let z = [-2.5, -3.5, -3.0];
+    let of = |sum: [f64; 3]| sum[0] - sum[1] + 2.0 * sum[2];
+    let minus = |op: &str, inputs: [&str; 2]| {
+        let nodes = [
+            node("Gemm", &["x", "W", "b"], "z", &[]),
+            node("Neg", &["z"], "n", &[]),
+            node("Relu", &["n"], "h", &[]),
+            node(op, &inputs, "k", &[]),
+            node("MatMul", &["k", "V"], "y", &[]),
+        ];
+        read(&model(&nodes, &constants())).unwrap()
+    };
+    for (op, inputs, factor) in
+        [("Add", ["h", "z"], 0.0), ("Sub", ["h", "z"], -2.0), ("Sub", ["z", "h"], 2.0), ("Sum", ["h", "h"], -2.0)]
+    {
+        let network = minus(op, inputs);
+        let expected = of(z.map(|z| factor * z));
+        assert!((outputs(&network) - expected).abs() < 1e-12, "{op} {inputs:?}: {} {expected}", outputs(&network));
+    }
+    // z is used twice: a layer, of which the sum is a skip.
+    assert_eq!(minus("Add", ["h", "z"]).architecture().to_string(), "2-3x2-3~1");
+    assert_eq!(minus("Sum", ["h", "h"]).architecture().to_string(), "2-3-3~1");
+    // The usual residual layer, and one with a map of the input.
+    let nodes = [
+        node("Gemm", &["x", "W", "b"], "z", &[]),
+        node("Abs", &["z"], "h", &[]),
+        node("MatMul", &["h", "M"], "m", &[]),
+        node("Add", &["m", "h"], "s", &[]),
+        node("MatMul", &["x", "W"], "w", &[]),
+        node("Sum", &["w", "s"], "t", &[]),
+        node("Relu", &["t"], "k", &[]),
+        node("MatMul", &["k", "V"], "y", &[]),
+    ];
+    let tensors = [&constants()[..], &[tensor("M", &[3, 3], &[0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0])]].concat();
+    let network = read(&model(&nodes, &tensors)).unwrap();
+    assert_eq!(network.architecture().to_string(), "2-3-3+~1");
+    let h = z.map(f64::abs);
+    let expected = [h[2] + h[0] - 3.0, h[0] + h[1] - 3.0, h[1] + h[2] - 3.0].map(|t| t.max(0.0));
+    assert!((outputs(&network) - of(expected)).abs() < 1e-12);
 }
 
 #[test]
@@ -319,6 +385,117 @@ fn graphs_that_are_no_network_are_refused() {
     }
     nodes.push(node("Add", &["x", "c40"], "y", &[]));
     refuse(&model(&nodes, &constants()), &["far larger than the file"]);
+}
+
+/// An operator on images of 1 x 4 x 4, behind which there is an activation.
+fn on_image(op: &str, attributes: &[AttributeProto], kernel: &[i64]) -> ModelProto {
+    let inputs: &[&str] = if op == "Conv" { &["x", "K", "b"] } else { &["x"] };
+    let n = kernel.iter().product::<i64>() as usize;
+    let more = [tensor("K", kernel, &vec![0.5; n]), tensor("b", &kernel[..1], &vec![0.25; kernel[0] as usize])];
+    let nodes = [node(op, inputs, "k", attributes), node("Relu", &["k"], "h", &[]), node("Flatten", &["h"], "y", &[])];
+    let mut model = model(&nodes, &more);
+    model.graph.as_mut().unwrap().input[0] = bytes(&value("x", Some(&[None, Some(1), Some(4), Some(4)])));
+    model
+}
+
+#[test]
+fn windows_that_do_not_fit_are_refused() {
+    let reads = |op, attributes: &[AttributeProto], kernel: &[i64], text: &str| {
+        let network = read(&on_image(op, attributes, kernel)).unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(network.architecture().to_string(), text);
+    };
+    const SIDE: i64 = 1 << 33;
+    let size = |n: i64| ints("kernel_shape", &[n, n]);
+    reads("Conv", &[], &[2, 1, 3, 3], "1x4x4-c2k3");
+    reads("Conv", &[ints("dilations", &[3, 1])], &[2, 1, 2, 2], "1x4x4-c2k4x2");
+    reads("Conv", &[text("auto_pad", "SAME_LOWER")], &[2, 1, 2, 1], "1x4x4-c2k2x1p1:0x0:0");
+    // One window alone has no stride, which may be larger than the image.
+    reads("Conv", &[ints("strides", &[7, 7])], &[2, 1, 4, 4], "1x4x4-c2k4s4");
+    reads("MaxPool", &[size(3), ints("strides", &[2, 2]), int("ceil_mode", 1)], &[1], "1x4x4-max3s2p0:1x0:1-c1k1");
+    reads("AveragePool", &[size(3), int("ceil_mode", 1)], &[1], "1x4x4-avg3s1");
+    reads("GlobalMaxPool", &[], &[1], "1x4x4-max-c1k1");
+    let cases: Vec<(&str, Vec<AttributeProto>, &[i64], &str)> = vec![
+        ("Conv", vec![], &[2, 2, 3, 3], "'K' has shape [2, 2, 3, 3] on an input of shape [1, 1, 4, 4]"),
+        ("Conv", vec![], &[2, 1, 3], "2 sides"),
+        ("Conv", vec![], &[2], "filters x channels x sides"),
+        ("Conv", vec![], &[2, 1, 0, 3], "filters x 1 x 2 sides"),
+        ("Conv", vec![], &[2, 1, 5, 3], "kernel of height 5 on an input of height 4"),
+        ("Conv", vec![int("group", 0)], &[2, 1, 3, 3], "in 0 groups"),
+        ("Conv", vec![int("group", 2)], &[2, 1, 3, 3], "in 2 groups"),
+        ("Conv", vec![int("group", -1)], &[2, 1, 3, 3], "groups"),
+        ("Conv", vec![size(2)], &[2, 1, 3, 3], "kernel_shape"),
+        ("Conv", vec![ints("strides", &[1])], &[2, 1, 3, 3], "its strides are [1]"),
+        ("Conv", vec![ints("strides", &[0, 1])], &[2, 1, 3, 3], "stride of 0"),
+        ("Conv", vec![ints("strides", &[5, 1])], &[2, 1, 3, 3], "stride of 5 is larger"),
+        ("Conv", vec![ints("pads", &[0, 0, -1, 0])], &[2, 1, 3, 3], "its pads are"),
+        ("Conv", vec![ints("pads", &[3, 0, 0, 0])], &[2, 1, 3, 3], "padding of 3 is beyond"),
+        ("Conv", vec![ints("pads", &[i64::MAX, 0, i64::MAX, 0])], &[2, 1, 3, 3], "its pads are"),
+        ("Conv", vec![ints("dilations", &[0, 1])], &[2, 1, 3, 3], "dilated by 0"),
+        ("Conv", vec![ints("dilations", &[1 << 39, 1])], &[2, 1, 3, 3], "kernel of height"),
+        (
+            "Conv",
+            vec![ints("dilations", &[SIDE, SIDE]), text("auto_pad", "SAME_UPPER")],
+            &[2, 1, 3, 3],
+            "too many values",
+        ),
+        (
+            "Conv",
+            vec![ints("dilations", &[1 << 18, 1]), text("auto_pad", "SAME_UPPER")],
+            &[70_000, 1, 2, 1],
+            "2^34 weights",
+        ),
+        ("Conv", vec![text("auto_pad", "SAME")], &[2, 1, 3, 3], "auto_pad is 'SAME'"),
+        ("MaxPool", vec![], &[1], "kernel_shape is missing"),
+        ("MaxPool", vec![size(2), ints("dilations", &[2, 1])], &[1], "dilated"),
+        ("MaxPool", vec![size(SIDE), ints("pads", &[SIDE - 1; 4])], &[1], "too many values"),
+        ("AveragePool", vec![size(3), ints("pads", &[1; 4])], &[1], "count_include_pad = 0"),
+        (
+            "AveragePool",
+            vec![size(3), ints("strides", &[2, 2]), int("ceil_mode", 1), int("count_include_pad", 1)],
+            &[1],
+            "ceil_mode = 1",
+        ),
+        ("ReduceMean", vec![ints("axes", &[1])], &[1], "mean of every channel"),
+    ];
+    for (op, attributes, kernel, message) in cases {
+        refuse(&on_image(op, &attributes, kernel), &["node 'the_k'", message]);
+    }
+    // Two images are two points; a matrix is no image.
+    for shape in [&[Some(2), Some(1), Some(4), Some(4)][..], &[None, Some(16)]] {
+        let mut model = on_image("Conv", &[], &[2, 1, 3, 3]);
+        model.graph.as_mut().unwrap().input[0] = bytes(&value("x", Some(shape)));
+        refuse(&model, &["the_k", "a point is one image"]);
+    }
+}
+
+/// Numbers for every channel go into the kernel behind them, where no padding keeps them out.
+#[test]
+fn numbers_of_channels_are_composed_with_kernels() {
+    let nodes = [
+        node("Mul", &["x", "factors"], "m", &[]),
+        node("Add", &["m", "terms"], "a", &[]),
+        node("Conv", &["a", "K"], "k", &[int("group", 2)]),
+        node("Abs", &["k"], "h", &[]),
+        node("Flatten", &["h"], "y", &[]),
+    ];
+    let kernel = [1.0, -2.0, 0.5, 3.0, -1.0, 1.5, 2.0, -0.25];
+    let tensors = [
+        tensor("factors", &[2, 1, 1], &[2.0, -3.0]),
+        tensor("terms", &[2, 1, 1], &[0.5, -1.5]),
+        tensor("K", &[4, 1, 1, 2], &kernel),
+    ];
+    let mut model = model(&nodes, &tensors);
+    model.graph.as_mut().unwrap().input[0] = bytes(&value("x", Some(&[None, Some(2), Some(1), Some(3)])));
+    let network = read(&model).unwrap();
+    assert_eq!(network.architecture().to_string(), "2x1x3-c4k1x2g2");
+    let x = [[1.0, -1.0, 2.0], [0.25, 3.0, -2.0]];
+    let scaled = |c: usize, t: usize| [2.0, -3.0][c] * x[c][t] + [0.5, -1.5][c];
+    let of = |f: usize, t: usize| {
+        let window = [0, 1].map(|k| f64::from(kernel[2 * f + k]) * scaled(f / 2, t + k));
+        (window[0] + window[1]).abs()
+    };
+    let expected: Vec<f64> = (0..4).flat_map(|f| [of(f, 0), of(f, 1)]).collect();
+    assert_eq!(network.outputs(&x.concat()), expected);
 }
 
 #[test]
