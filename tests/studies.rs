@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use linregions::network::{Activation, Architecture};
+
 type Row = HashMap<String, String>;
 
 /// Runs a plan in its directory; the rows of boundaries.
@@ -75,6 +77,33 @@ fn a_line_has_as_many_regions_as_units() {
     }
 }
 
+/// A unit of a convolution is crossed as often as a dense one, but there are more of them to a parameter; 3 % for the finite width, and a
+/// false-alarm rate of 1e-6 for each architecture.
+#[test]
+fn convolutions_have_more_boundaries_per_parameter() {
+    let rows = sweep("convolutions.toml");
+    let parameters = |row: &Row| {
+        let shape = Architecture::parse(&row["architecture"], Activation::relu(), 1).expect("a shape");
+        shape.n_hidden_parameters() as f64
+    };
+    let (convolutional, dense): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row["architecture"].contains('c'));
+    assert_eq!([convolutional.len(), dense.len()], [6, 7]);
+    let per_unit = |row: &Row, column: &str| number(row, column) / number(row, "units");
+    let (widest, mut n_compared) = (dense[dense.len() - 1], 0);
+    for row in &convolutional {
+        let ratio = per_unit(row, "mean_density") / per_unit(widest, "mean_density");
+        let error = |row: &Row| number(row, "std_error") / number(row, "mean_density");
+        assert!((ratio - 1.0).abs() < 0.03 + 4.9 * error(row).hypot(error(widest)), "{}: {ratio}", row["architecture"]);
+        if let Some(larger) = dense.iter().find(|dense| parameters(dense) >= parameters(row)) {
+            let more = number(row, "mean_density") / number(larger, "mean_density");
+            println!("{} against {}: {more:.1}", row["architecture"], larger["architecture"]);
+            assert!(more > 10.0, "{}: {more}", row["architecture"]);
+            n_compared += 1;
+        }
+    }
+    assert_eq!(n_compared, 5);
+}
+
 #[test]
 fn every_plan_runs() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/studies");
@@ -84,7 +113,7 @@ fn every_plan_runs() {
             && std::fs::read_to_string(file).expect("text").contains("linregions sweep")
     };
     let plans: Vec<PathBuf> = files.filter(is_plan).collect();
-    assert_eq!(plans.len(), 8);
+    assert_eq!(plans.len(), 9);
     for plan in plans {
         let rows = sweep(&plan.display().to_string());
         let precise = |row: &Row| number(row, "std_error") <= 0.0101 * number(row, "mean_density");

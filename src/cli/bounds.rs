@@ -4,15 +4,15 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Format, print, table};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::experiment::{EnsembleFlags, Plan};
 use crate::theory::catalogue::{Direction, Entry, Quantity, Shape, Value, density_bounds, region_bounds};
 use crate::theory::regions::piecewise::Layer;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "--arch also takes convolutions without padding: 1x28x28-c8k5-c16k3s2 (channels x height x width, then filters, kernel, stride), \
-                  or 1x16-c4k3 for one dimension. The other flags of an \
+    after_help = "Of convolutions, pooling and skips (1x28x28-c8k5-max2-c16k3s2-100) there are the upper bounds that hold for all weights; convolutions of relu \
+                  without padding and groups have bounds of their own. The other flags of an \
                   ensemble matter with --density only.\n\nExamples:\n  linregions bounds --arch 784-100x10\n  linregions bounds --arch 1x3x3-c2k2 --format json\n  \
                   linregions bounds --arch 2-64x3 --density --bias normal:0.5"
 )]
@@ -81,12 +81,6 @@ pub(super) fn run(args: &BoundsArgs) -> Result<()> {
     let shape = Shape::parse(&args.ensemble.arch, &args.ensemble.activation)?;
     let mut entries = region_bounds(&shape);
     if args.density {
-        if let Shape::Convolutional(_) = shape {
-            return Err(Error::usage(format!(
-                "--density: ensembles of {} cannot be drawn yet, leave it out",
-                args.ensemble.arch
-            )));
-        }
         entries.extend(density_bounds(&Plan::from_flags(&args.ensemble)?.ensemble)?);
     }
     let rows: Vec<Row> = entries.iter().map(Row::new).collect();

@@ -33,7 +33,7 @@ pub(super) struct PlotArgs {
     #[arg(long)]
     quantity: Option<String>,
 
-    /// What is along the x axis: depth, width, units, input_dim, length, bias, pieces or another column with numbers, also ones such as
+    /// What is along the x axis: depth, width, units, parameters, input_dim, length, bias, pieces or another column with numbers, also ones such as
     /// normal:0.1 [default: the first of these that varies]
     #[arg(long, value_name = "COLUMN")]
     x: Option<String>,

@@ -247,12 +247,12 @@ impl Architecture {
     /// # Errors
     /// Says that `what` takes no other.
     pub fn check_scalar(&self, what: &str) -> Result<()> {
-        match self.grouped() {
-            None => Ok(()),
-            Some(activation) => Err(Error::usage(format!(
-                "{what} takes activations of one pre-activation with one output so far, not {activation}"
-            ))),
-        }
+        let Some(layer) = self.layers.iter().find(|layer| layer.activation.scalar().is_none()) else { return Ok(()) };
+        let name = match layer.affine {
+            Affine::WindowValues(_) => "max-pooling".to_owned(),
+            _ => layer.activation.to_string(),
+        };
+        Err(Error::usage(format!("{what} takes activations of one pre-activation with one output so far, not {name}")))
     }
 
     /// Whether every layer is dense and takes nothing but the outputs before it.

@@ -4,6 +4,7 @@
 mod activation;
 mod affine;
 mod architecture;
+mod dense_chain;
 mod files;
 mod grammar;
 mod laws;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::table::{Row, Table, drawable, quote};
 use crate::error::{Error, Result};
+use crate::network::{Activation, Affine, Architecture};
 
 /// Characters of a value in a legend.
 const NAME_LENGTH: usize = 40;
@@ -17,6 +18,10 @@ pub(super) enum Property {
     Width,
     /// The architecture without its input.
     Hidden,
+    /// Weights and biases of the hidden layers.
+    Parameters,
+    /// Whether there are convolutions.
+    Layers,
     /// The text of a column before its number: the law whose parameter is on the x axis.
     Law(String),
     /// Length, where the path law does not decide it.
@@ -27,6 +32,7 @@ impl Property {
     pub(super) fn named(name: &str) -> Self {
         match name {
             "width" => Self::Width,
+            "parameters" => Self::Parameters,
             _ => Self::Column(name.to_owned()),
         }
     }
@@ -38,6 +44,14 @@ impl Property {
             Self::Column(column) => text(column)?,
             Self::Width => width(&text("architecture")?).map_or_else(String::new, |width| width.to_string()),
             Self::Hidden => text("architecture")?.split_once('-').map_or("", |(_, hidden)| hidden).to_owned(),
+            Self::Parameters => architecture(table, row)?.n_hidden_parameters().to_string(),
+            Self::Layers => {
+                let is_convolution = |map| matches!(map, Affine::Convolution(_));
+                match architecture(table, row)?.affine_maps().any(is_convolution) {
+                    true => "convolutional".to_owned(),
+                    false => "dense".to_owned(),
+                }
+            }
             Self::Law(column) => text(column)?.rsplit_once(':').map_or("", |(law, _)| law).to_owned(),
             Self::SegmentLength => {
                 let drawn = matches!(text("path")?.as_str(), "segment" | "through-origin");
@@ -51,7 +65,7 @@ impl Property {
         let text = self.value(table, row)?;
         let column = match self {
             Self::Column(column) | Self::Law(column) => column,
-            Self::Width | Self::Hidden => "architecture",
+            Self::Width | Self::Hidden | Self::Parameters | Self::Layers => "architecture",
             Self::SegmentLength => "length",
         };
         let column = table.column(column)?;
@@ -73,7 +87,8 @@ impl Property {
         let name = match self {
             Self::Width => "width",
             Self::SegmentLength => "length",
-            Self::Hidden | Self::Law(_) => "",
+            Self::Parameters => "parameters",
+            Self::Hidden | Self::Layers | Self::Law(_) => "",
             Self::Column(column) => match column.as_str() {
                 "architecture" | "activation" | "method" | "path" | "precision" | "engine" | "adapter" => "",
                 "input_dim" => "inputs",
@@ -88,6 +103,19 @@ impl Property {
             (false, name) => format!("{} {short}", quote(&name.replace('_', " "), NAME_LENGTH)),
         }
     }
+}
+
+/// The architecture of a row; which spline its activation is does not matter to its shape.
+fn architecture(table: &Table, row: &Row) -> Result<Architecture> {
+    let (shape, activation) = (table.column("architecture")?, table.column("activation")?);
+    let read = || {
+        let activation = match row.text(activation).starts_with("spline:") {
+            true => Activation::relu(),
+            false => row.text(activation).parse()?,
+        };
+        Architecture::parse(row.text(shape), activation, 1)
+    };
+    read().map_err(|e: Error| row.error(shape, &e.to_string()))
 }
 
 /// The number of `0.5`, `normal:0.1` or `zero`.

@@ -75,7 +75,7 @@ impl Selection<'_> {
         let known = |property: &Property| {
             let column = match property {
                 Property::Column(column) | Property::Law(column) => column,
-                Property::Width | Property::Hidden => "architecture",
+                Property::Width | Property::Hidden | Property::Parameters | Property::Layers => "architecture",
                 Property::SegmentLength => "length",
             };
             self.tables.iter().all(|table| table.find(column).is_some())
@@ -102,6 +102,7 @@ fn descriptions(x: &str) -> Vec<Property> {
     let shape = match x {
         "depth" | "units" => vec![column("input_dim"), Property::Width],
         "width" => vec![column("input_dim"), column("depth")],
+        "parameters" => vec![column("input_dim"), column("depth"), Property::Layers],
         "input_dim" => vec![Property::Hidden],
         "architecture" => Vec::new(),
         _ => vec![column("architecture")],
@@ -184,6 +185,7 @@ fn x_label(x: &str) -> String {
         "depth" => "depth (hidden layers)",
         "width" => "width (units per layer)",
         "units" => "hidden units",
+        "parameters" => "weights and biases of the hidden layers",
         "input_dim" => "input dimension",
         "length" => "length of the path",
         "layer" => "layer",

@@ -77,6 +77,29 @@ fn convolutions_are_counted_exactly() {
     assert!(table.contains("It has 21 parameters. A dense network of as many, 4-2x2, has at most"), "{table}");
 }
 
+/// What holds for all weights stays, what does not says why.
+#[test]
+fn other_layers_have_upper_bounds() {
+    for (arch, activation, upper, reason) in [
+        ("1x4x4-c1k1-max2", "relu", "16777216", "hidden layer 2 is a max-pooling"),
+        ("1x3x3-c2k2", "abs", "256", "rectified"),
+        ("3-2-5+", "relu", "104", "hidden layer 1 is dense"),
+    ] {
+        let list = json(&["--arch", arch, "--activation", activation]);
+        assert_eq!(value(&list, "layer_polynomial_upper").as_deref(), Some(upper));
+        let formula = list.iter().find(|e| e["id"] == "xiong_2020_one_layer").expect("listed");
+        assert!(formula["reason"].as_str().is_some_and(|text| text.contains(reason)), "{formula}");
+        for id in ["zaslavsky_1975", "montufar_2014_lower", "serra_2018_lower", "zigzag_lower"] {
+            assert_eq!(value(&list, id), None);
+        }
+    }
+    let list = json(&["--arch", "1x3x3-c2k2", "--density"]);
+    for id in ["density_upper", "infinite_width_density"] {
+        let entry = list.iter().find(|e| e["id"] == id).expect("listed");
+        assert!(entry["reason"].as_str().is_some_and(|text| text.contains("none for convolutions")), "{entry}");
+    }
+}
+
 #[test]
 fn tables_mark_the_tightest_and_say_what_does_not_apply() {
     let table = succeed(&["bounds", "--arch", "4-4x2"]);
@@ -109,10 +132,8 @@ fn bad_shapes_are_refused() {
     refuse(&["bounds", "--arch", "2-0"], &["--arch", "width 0"]);
     refuse(&["bounds", "--activation", "maxout:1"], &["--activation", "from 2"]);
     refuse(&["bounds", "--arch", "2-5", "--activation", "max-min"], &["layer 1 '5': has width 5", "group size 2"]);
-    refuse(&["bounds", "--arch", "1x3x3-c2k4"], &["layer 1", "kernel height 4"]);
-    refuse(&["bounds", "--arch", "1x3x3-c2k2", "--activation", "abs"], &["relu"]);
-    refuse(&["bounds", "--arch", "1x3x3-c2k2-max2"], &["'max2'"]);
-    refuse(&["bounds", "--arch", "1x3x3-c2k2", "--density"], &["--density", "1x3x3-c2k2"]);
+    refuse(&["bounds", "--arch", "1x3x3-c2k4"], &["--arch", "layer 1 'c2k4'", "kernel of height 4"]);
+    refuse(&["bounds", "--arch", "1x3x3-c2k2-max3s1"], &["layer 2 'max3s1'", "kernel of height 3"]);
     refuse(&["bounds", "--density", "--bias", "none"], &["--bias"]);
 }
 

@@ -120,7 +120,7 @@ fn bad_input_is_refused() {
     refuse_with(&["--activation", "max-min"], &["activations of one pre-activation with one output so far, not"]);
     refuse(
         &["slice", "--network", &lines, "--activation", "max-min", "--window", "0,1"],
-        &["of one pre-activation so far"],
+        &["slice takes activations of one pre-activation with one output so far"],
     );
     let [line, _] = known_network(&directory);
     refuse(&["count", "--network", &line, "--box", "0,1", "--method", "plane"], &["is about 2 inputs", "has 1"]);

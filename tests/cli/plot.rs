@@ -68,6 +68,23 @@ fn n_bars(svg: &str) -> usize {
     svg.matches("<line").count() / 3
 }
 
+/// Convolutions against dense layers, by what they have to learn.
+#[test]
+fn parameters_are_an_axis() {
+    let directory = Directory::new();
+    let mut files = Vec::new();
+    for arch in ["9-2x2", "9-9x2", "1x3x3-c2k2-c2k1", "1x3x3-c3k2-c4k1"] {
+        let file = directory.text(&format!("{arch}.csv"));
+        succeed(&["estimate", "--arch", arch, "--csv", &file, "--networks", "60", "--engine", "cpu"]);
+        files.push(file);
+    }
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let figure = svg(&directory, &[&["--x", "parameters"], &files[..]].concat());
+    has(&figure, &["weights and biases of the hidden layers", "convolutional", "dense"]);
+    let broken = directory.file("broken.csv", read(files[0].as_ref()).replace("9-2x2", "9-x2"));
+    refuse(&["plot", &broken, "--x", "parameters"], &["broken.csv:3: column architecture", "'x2'"]);
+}
+
 #[test]
 fn densities_are_plotted_against_what_varies() {
     let directory = Directory::new();

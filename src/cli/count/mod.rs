@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_millis(100);
 #[derive(Debug, Args)]
 #[command(
     after_help = "An activation region is a set of inputs with one activation pattern, a linear region one on which the output is a single affine function; \
-                  only sets with an interior count. A box file is CSV with header lo,hi and one row per input. The same command with the \
+                  only sets with an interior count. Convolutions and average pooling are counted as the dense layers that they are. A box file is CSV with header lo,hi and one row per input. The same command with the \
                   same --journal goes on where an earlier one ended.\n\nExamples:\n  linregions count --network trained.npz --box=-1,1\n  \
                   linregions count --network trained.npz --activation hard-tanh --format json\n  linregions count --network \
                   trained.npz --method xor --box 0,1"
@@ -103,13 +103,15 @@ pub(super) fn run(args: &CountArgs, stop: &AtomicBool) -> Result<()> {
     }
     let network = args.network.read()?;
     check_not_input(args.journal.as_deref(), args.network.files())?;
+    network.architecture().check_scalar("count")?;
+    let dense = network.to_dense_chain()?;
     let dim = network.architecture().input_dim();
     let domain = args.domain.as_ref().map_or(Ok(Domain::Everywhere), |text| Domain::parse(text, dim));
     let domain = domain.map_err(|e| e.at("--box"))?;
     let bounds: Vec<Entry> =
         region_bounds(&Shape::of_network(network.architecture())).into_iter().filter(|e| e.value.is_ok()).collect();
     let start = Instant::now();
-    let count = with_progress(args.quiet, |found| count(args, &network, &domain, found, stop))?;
+    let count = with_progress(args.quiet, |found| count(args, &dense, &domain, found, stop))?;
     let result = CountResult::new(&count, start.elapsed().as_secs_f64(), &bounds);
     print(|out| match args.format {
         Format::Table => result.write_text(out, &network, &domain, &bounds),

@@ -68,12 +68,14 @@ pub(super) fn run(args: &SliceArgs, stop: &AtomicBool) -> Result<()> {
     let storage = args.out.as_deref().map(Storage::of_file).transpose()?;
     let cells_format = args.cells.as_deref().map(CellsFormat::of_file).transpose()?;
     let network = args.network.read()?;
+    network.architecture().check_scalar("slice")?;
+    let dense = network.to_dense_chain()?;
     let place = args.place.place(network.architecture().input_dim())?;
     let pool = thread_pool(args.threads, None)?;
     let [mut picture, mut cells] = outputs(args)?;
 
     let start = Instant::now();
-    let regions = pool.install(|| Subdivision::new(&network, &place.plane, &place.window, stop))?;
+    let regions = pool.install(|| Subdivision::new(&dense, &place.plane, &place.window, stop))?;
     let seconds = start.elapsed().as_secs_f64();
 
     if let (Some(file), Some(storage)) = (&mut picture, storage) {

@@ -7,7 +7,7 @@ use num_bigint::BigUint;
 use num_traits::One;
 
 use super::dense::entering;
-use super::sums::{Polynomial, binomial_sum};
+use super::sums::{Polynomial, binomial_sum, binomials};
 use super::{Bound, Inapplicable};
 
 /// A layer as far as its number of regions depends on it.
@@ -89,7 +89,7 @@ pub fn layer_maximum(layer: &Layer, dim: usize) -> BigUint {
 /// An upper bound for any activations: the product over layers of [`layer_maximum`] in the dimension that can enter them. Derived here by
 /// induction over layers: on every region of the layers before, what enters is an affine image of at most that dimension.
 pub fn layer_polynomial_upper(inputs: usize, layers: &[Layer]) -> BigUint {
-    product_over_layers(inputs, layers, layer_maximum)
+    product_over_layers(entering_layers(inputs, layers), layers, layer_maximum)
 }
 
 /// An upper bound by the number of pieces alone: prod_l sum_{k <= d_l} C(W_l, k) (kappa_l - 1)^k with W_l units (or groups) of kappa_l pieces
@@ -99,18 +99,21 @@ pub fn layer_polynomial_upper(inputs: usize, layers: &[Layer]) -> BigUint {
 /// networks" (J. Comput. Appl. Math. 441, 2024), as recalled. For scalar units, maxout and GroupSort it is derived here, from
 /// [`layer_polynomial_upper`], which is never larger.
 pub fn goujon_2024_upper(inputs: usize, layers: &[Layer]) -> BigUint {
-    product_over_layers(inputs, layers, |layer, dim| {
-        let fewer = layer.kappa() - 1u32;
-        let terms = super::sums::binomials(layer.units()).take(dim.saturating_add(1));
-        let mut power = BigUint::one();
-        terms
-            .map(|binomial| {
-                let term = binomial * &power;
-                power *= &fewer;
-                term
-            })
-            .sum()
-    })
+    product_over_layers(entering_layers(inputs, layers), layers, complexity_maximum)
+}
+
+/// The factor of one layer: sum_{k <= dim} C(W, k) (kappa - 1)^k.
+pub(in crate::theory) fn complexity_maximum(layer: &Layer, dim: usize) -> BigUint {
+    let fewer = layer.kappa() - 1u32;
+    let terms = binomials(layer.units()).take(dim.saturating_add(1));
+    let mut power = BigUint::one();
+    terms
+        .map(|binomial| {
+            let term = binomial * &power;
+            power *= &fewer;
+            term
+        })
+        .sum()
 }
 
 /// An upper bound for maxout networks: prod_l sum_{j <= d_l} C(n_l k (k - 1) / 2, j) with d_l = min(n0, ..., n_{l-1}): every pair of a unit's
@@ -151,9 +154,18 @@ pub fn zigzag_lower(inputs: usize, layers: &[Layer]) -> Bound {
     Ok(product)
 }
 
-fn product_over_layers(inputs: usize, layers: &[Layer], maximum: impl Fn(&Layer, usize) -> BigUint) -> BigUint {
+/// The product over layers of a number that depends on the dimension that enters a layer.
+pub(in crate::theory) fn product_over_layers(
+    entering: impl Iterator<Item = usize>,
+    layers: &[Layer],
+    maximum: impl Fn(&Layer, usize) -> BigUint,
+) -> BigUint {
+    entering.zip(layers).map(|(dim, layer)| maximum(layer, dim)).product()
+}
+
+fn entering_layers(inputs: usize, layers: &[Layer]) -> impl Iterator<Item = usize> {
     let widths: Vec<usize> = layers.iter().map(Layer::width).collect();
-    entering(inputs, &widths).zip(layers).map(|(dim, layer)| maximum(layer, dim)).product()
+    entering(inputs, &widths).collect::<Vec<usize>>().into_iter()
 }
 
 fn maxout_ranks(layers: &[Layer]) -> Result<Vec<usize>, Inapplicable> {

@@ -1,0 +1,232 @@
+//! Convolutional networks as dense layers one after the other, and their regions: exact counts against the theorem on one layer of Xiong
+//! et al. (2020), against its counterexample, and against bounds for several layers.
+
+mod common;
+
+use std::borrow::Cow;
+use std::sync::atomic::AtomicU64;
+
+use common::GO_ON;
+use linregions::network::{Activation, Architecture, BiasLaw, Network, RandomNetwork, WeightLaw};
+use linregions::path::Path;
+use linregions::random::Stream;
+use linregions::regions::tree::{self, TreeOptions};
+use linregions::regions::{Domain, plane};
+use linregions::theory::catalogue::{Direction, Shape, Value, region_bounds};
+use linregions::trace::{Crossing, Trace};
+use num_bigint::BigUint;
+
+/// A network with generic weights and biases.
+fn random(arch: &str, activation: &str, seed: u64) -> Network {
+    let activation: Activation = activation.parse().expect("known");
+    let shape = Architecture::parse(arch, activation, 2).expect("a shape");
+    let bias: BiasLaw = "normal:0.5".parse().expect("a law");
+    RandomNetwork::new(shape, WeightLaw::HeNormal, bias, seed).expect("a law").draw(0)
+}
+
+fn path(dim: usize, seed: u64) -> Path {
+    let stream = Stream::new(seed, 1, 0);
+    let number = |element| f64::from(stream.word(element)) / f64::from(u32::MAX) * 4.0 - 2.0;
+    Path::from_points(dim, &(0..3 * dim as u64).map(number).collect::<Vec<f64>>()).expect("finite points")
+}
+
+fn crossings(network: &Network, path: &Path) -> Vec<Crossing> {
+    let trace = Trace::reference(network, path).expect("finite");
+    let mut crossings = trace.crossings;
+    crossings.sort_by(|a, b| {
+        (a.layer, a.unit, a.breakpoint).cmp(&(b.layer, b.unit, b.breakpoint)).then(a.position.total_cmp(&b.position))
+    });
+    crossings
+}
+
+const ARCHITECTURES: [&str; 10] = [
+    "1x9-c3k2",
+    "2x11-c4k3s2p1-c3k3-4",
+    "3x12-c6k3g3-avg2-c4k2p1-max2-5",
+    "1x5x4-c3k2",
+    "2x6x7-c4k3x2s2x1p1x0-c4k2g2-6",
+    "2x7x6-c3k3p2-avg3s2p1-c2k2-avg",
+    "4x5x5-avg2s1-c8k3s2p1g4-c3k1-7-3",
+    "1x8x8-c2k3-max3s2p1-c2k2-max-3",
+    "3x4x4-max2s1-4",
+    "7-5x3",
+];
+
+/// The same crossings of the same units, up to rounding: sums have other orders.
+#[test]
+fn dense_chains_have_the_crossings_of_their_networks() {
+    for (ix, arch) in ARCHITECTURES.into_iter().enumerate() {
+        let mut n_crossings = 0;
+        for activation in ["relu", "leaky-relu:0.3", "hard-tanh"] {
+            let seed = ix as u64;
+            let network = random(arch, activation, seed);
+            let dense = network.to_dense_chain().expect("no skips");
+            assert!(dense.architecture().is_dense_chain());
+            assert_eq!(matches!(dense, Cow::Borrowed(_)), network.architecture().is_dense_chain());
+            let path = path(network.architecture().input_dim(), seed);
+            let (own, others) = (crossings(&network, &path), crossings(&dense, &path));
+            n_crossings += own.len();
+            assert_eq!(own.len(), others.len(), "{arch} {activation}");
+            for (a, b) in own.iter().zip(&others) {
+                let key = |c: &Crossing| (c.layer, c.unit, c.breakpoint, c.rising);
+                assert_eq!(key(a), key(b), "{arch} {activation}");
+                assert!((a.position - b.position).abs() < 1e-9, "{arch} {activation}: {a:?} {b:?}");
+            }
+            for vertex in 0..3 {
+                let outputs = network.outputs(path.vertex(vertex)).into_iter().zip(dense.outputs(path.vertex(vertex)));
+                assert!(outputs.into_iter().all(|(a, b)| (a - b).abs() < 1e-12 * (1.0 + a.abs())), "{arch}");
+            }
+        }
+        assert!(n_crossings > 20, "{arch}: {n_crossings}");
+    }
+}
+
+#[test]
+fn what_is_no_chain_is_refused() {
+    let error = random("1x6-c2k1-c2k1~1", "relu", 0).to_dense_chain().expect_err("skips").to_string();
+    assert!(error.contains("hidden layer 2") && error.contains("skips"), "{error}");
+    let pooled = random("1x6x6-c2k3-max2", "relu", 0);
+    let error = pooled.architecture().check_scalar("count").expect_err("maxima").to_string();
+    assert!(error.contains("not max-pooling"), "{error}");
+    // 90,000 inputs x 355,216 units.
+    let error = random("1x300x300-c4k3", "relu", 0).to_dense_chain().expect_err("256 GB").to_string();
+    assert!(error.contains("GiB of memory") || error.contains("2^34 weights"), "{error}");
+}
+
+/// Two inputs: by the tree and by subdivision of the plane, with layers of pooling between.
+#[test]
+fn the_plane_has_the_same_regions() {
+    for (arch, activation) in [
+        ("1x2-c4k1-avg2s1-5", "relu"),
+        ("1x2-avg2s1p1-c3k2-4", "hard-tanh"),
+        ("2x1x1-c6k1-c4k1g2-avg", "leaky-relu:0.3"),
+    ] {
+        let mut n_regions = 0;
+        for seed in 0..3 {
+            let network = random(arch, activation, seed);
+            let dense = network.to_dense_chain().expect("no skips");
+            let domain = Domain::new_box(vec![-2.0; 2], vec![2.0; 2]).expect("a box");
+            let options = TreeOptions { threads: Some(1), journal: None };
+            let tree = tree::count(&dense, &domain, &options, &AtomicU64::new(0), &GO_ON).expect("a count");
+            let plane = plane::count(&dense, &domain, &GO_ON).expect("a count");
+            n_regions += tree.activation_regions;
+            assert_eq!(
+                (tree.activation_regions, tree.linear_regions),
+                (plane.activation_regions, plane.linear_regions),
+                "{arch} {activation} {seed}"
+            );
+        }
+        assert!(n_regions > 20, "{arch}: {n_regions}");
+    }
+}
+
+/// Activation regions of the whole input space.
+fn count(network: &Network) -> u64 {
+    let options = TreeOptions { threads: Some(1), journal: None };
+    let dense = network.to_dense_chain().expect("no skips");
+    let count = tree::count(&dense, &Domain::Everywhere, &options, &AtomicU64::new(0), &GO_ON).expect("a count");
+    assert!(count.is_complete);
+    count.activation_regions
+}
+
+fn bound(network: &Network, id: &str) -> Option<BigUint> {
+    let entries = region_bounds(&Shape::of_network(network.architecture()));
+    match entries.into_iter().find(|entry| entry.id == id).expect("listed").value {
+        Ok(Value::Count(count)) => Some(count),
+        _ => None,
+    }
+}
+
+/// Theorem 1 is about the mean over random weights of a layer; almost all weights have that number. In one dimension no exception is
+/// known.
+#[test]
+fn one_layer_in_one_dimension_has_the_number_of_the_theorem() {
+    for (arch, expected) in [
+        ("1x3-c1k2", 4),
+        ("1x3-c2k2", 15),
+        ("1x3-c3k2", 40),
+        ("1x3-c4k2", 85),
+        ("1x3-c6k2", 259),
+        ("1x4-c2k2", 55),
+        ("1x4-c3k2s2", 49),
+        ("1x5-c3k3s2", 63),
+        ("1x5-c3k2", 1159),
+        ("1x6-c2k3", 245),
+        ("2x3-c3k2", 64),
+        ("2x4-c3k2", 511),
+        ("1x3x2-c5k2", 836),
+        ("1x3x3-c3k3x1s2", 64),
+    ] {
+        for seed in 0..3 {
+            let network = random(arch, if seed == 0 { "leaky-relu:0.5" } else { "relu" }, seed);
+            assert_eq!(count(&network), expected, "{arch} seed {seed}");
+            if seed > 0 {
+                assert_eq!(bound(&network, "xiong_2020_one_layer"), Some(expected.into()), "{arch}");
+            }
+        }
+    }
+}
+
+/// Where filters are shared in two dimensions the published formula is above what any weights reach.
+#[test]
+fn one_layer_in_two_dimensions_has_fewer_regions_than_the_formula() {
+    for (arch, formula, expected) in
+        [("1x3x3-c2k2", 256u32, 255), ("1x3x3-c3k2", 4013, 3998), ("1x3x4-c2k2", 4096, 4061)]
+    {
+        for seed in 0..3 {
+            let network = random(arch, "relu", seed);
+            assert_eq!(count(&network), expected, "{arch} seed {seed}");
+            assert_eq!(bound(&network, "xiong_2020_one_layer"), Some(formula.into()));
+            assert_eq!(bound(&network, "one_layer_regions"), Some(expected.into()));
+        }
+    }
+    // One filter: as many regions as the formula says.
+    assert_eq!((count(&random("1x3x3-c1k2", "relu", 0)), count(&random("1x2x2-c5k2", "relu", 0))), (16, 31));
+}
+
+/// Upper bounds hold for all weights. The lower bound of Theorem 2 is one on the best of them and says nothing of these.
+#[test]
+fn several_layers_stay_below_their_upper_bounds() {
+    for arch in ["1x4-c2k2-c3k2", "1x5-c2k2-c2k2s2", "1x3x3-c2k2-c2k2", "1x6-c2k3p1-avg2-3", "2x4-c2k2p1g2-c2k3"] {
+        for seed in 0..4 {
+            let network = random(arch, "relu", seed);
+            let counted = BigUint::from(count(&network));
+            let mut n_bounds = 0;
+            for entry in region_bounds(&Shape::of_network(network.architecture())) {
+                let Ok(Value::Count(value)) = entry.value else { continue };
+                if entry.direction != Direction::Lower {
+                    assert!(counted <= value, "{arch} seed {seed}: {counted} > {value} of {}", entry.id);
+                    n_bounds += 1;
+                }
+            }
+            assert!(n_bounds >= 6, "{arch}");
+        }
+    }
+}
+
+/// Theorem 3 of Xiong et al. (2020) compares the largest numbers; here random networks are counted, ten of each architecture.
+#[test]
+fn convolutions_have_more_regions_per_parameter() {
+    println!("| convolutional | parameters | regions | dense | parameters | regions |\n|---|---|---|---|---|---|");
+    for (convolutional, dense) in [
+        ("1x5-c3k2", "5-2"),
+        ("2x4-c3k2", "8-2"),
+        ("1x6-c2k3-c2k2", "6-2x2"),
+        ("1x3x3-c2k2-c2k2", "9-3x2"),
+        ("1x7-c2k3-avg2-c3k2", "7-3x2"),
+    ] {
+        let parameters = |arch: &str| random(arch, "relu", 0).architecture().n_hidden_parameters();
+        assert!(parameters(dense) >= parameters(convolutional), "{convolutional}");
+        let counts = |arch: &str| -> Vec<u64> { (0..10).map(|seed| count(&random(arch, "relu", seed))).collect() };
+        let (ours, theirs) = (counts(convolutional), counts(dense));
+        let mean = |counts: &[u64]| counts.iter().sum::<u64>() as f64 / counts.len() as f64;
+        println!(
+            "| `{convolutional}` | {} | {:.0} | `{dense}` | {} | {:.1} |",
+            parameters(convolutional),
+            mean(&ours),
+            parameters(dense),
+            mean(&theirs)
+        );
+        assert!(ours.iter().min() > theirs.iter().max(), "{convolutional}: {ours:?}, {dense}: {theirs:?}");
+    }
+}
