@@ -65,7 +65,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
 }
 
 fn threads() {
-    println!("{:<28} {:>12} {:>12} {:>8}", "2-64x3, 100,000 networks", "1 thread, s", "2 threads, s", "ratio");
+    println!("{:<28} {:>12} {:>12} {:>8}", "2-64x3, many networks", "1 thread, s", "2 threads, s", "ratio");
     for method in ["exact", "sampled", "rice"] {
         let run = |threads| {
             let networks = if method == "sampled" { "4000" } else { "100000" };
@@ -79,20 +79,25 @@ fn threads() {
     }
 }
 
-/// Time and crossings of a thousand networks, one thread.
+/// Time and crossings of a path, one thread.
 fn grow(what: &str, shapes: &[&str], lengths: &[&str]) {
     println!("\n{what:<28} {:>12} {:>12} {:>14}", "crossings", "ms per path", "us a crossing");
     for (shape, length) in shapes.iter().flat_map(|shape| lengths.iter().map(move |length| (shape, length))) {
-        let time = |networks: &'static str| {
-            move || estimate(&["--arch", shape, "--length", length, "--networks", networks, "--threads", "1"])
+        let run = |networks: u32| {
+            estimate(&["--arch", shape, "--length", length, "--networks", &networks.to_string(), "--threads", "1"])
         };
-        let (few, many) = (time("100"), time("400"));
-        let run = many();
+        // As many as take a quarter of a second.
+        let mut n = 100;
+        while run(n).time < Duration::from_millis(250) {
+            n *= 2;
+        }
+        let (few, many) = (|| run(n / 10).time, || run(n).time);
+        let run = run(n);
         let (mean, expected) = (column(&run, "mean_density"), column(&run, "infinite_width_density"));
         assert!((mean - expected).abs() < 5.0 * column(&run, "std_error") + 0.05 * expected, "{shape}: {mean}");
         // The difference leaves out what it takes to start.
-        let (few, many) = (0..5).map(|_| (few().time, many().time)).unzip();
-        let per_path = (median(many) - median(few)) / 300.0;
+        let (few, many) = (0..5).map(|_| (few(), many())).unzip();
+        let per_path = (median(many) - median(few)) / f64::from(n - n / 10);
         let crossings = mean * length.parse::<f64>().expect("a length");
         let name = if lengths.len() > 1 { format!("{shape}, {length}") } else { (*shape).to_owned() };
         println!("{name:<28} {crossings:>12.1} {:>12.4} {:>14.3}", 1e3 * per_path, 1e6 * per_path / crossings);

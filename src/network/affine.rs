@@ -38,12 +38,12 @@ impl Windows {
                 let padding = before.max(after);
                 return wrong(format!("a padding of {padding} is beyond a kernel of {name} {kernel}"));
             }
-            if stride > input.max(1) {
-                return wrong(format!("a stride of {stride} is larger than the input's {name} of {input}"));
-            }
             if kernel > input.saturating_add(before).saturating_add(after) {
                 let with = if before + after > 0 { " with its padding" } else { "" };
                 return wrong(format!("a kernel of {name} {kernel} on an input of {name} {input}{with}"));
+            }
+            if stride > input.max(1) {
+                return wrong(format!("a stride of {stride} is larger than the input's {name} of {input}"));
             }
         }
         Ok(())

@@ -102,7 +102,8 @@ fn the_commands_of_the_readme_run() {
         if cfg!(not(feature = "gpu")) && (command.starts_with("devices") || command.contains("--engine gpu")) {
             continue;
         }
-        let args: Vec<&str> = command.split_whitespace().collect();
+        // No argument has a space in its quotes.
+        let args: Vec<&str> = command.split_whitespace().map(|arg| arg.trim_matches('"')).collect();
         let output = linregions(&args).current_dir(directory.0.path()).output().expect("the program starts");
         assert!(output.status.success() && !output.stdout.is_empty(), "{command}: {}", stderr(&output));
         n_commands += 1;
