@@ -360,3 +360,22 @@ fn parity_constraints_give_lower_bounds() {
     let mean = logs.iter().sum::<f64>() / logs.len() as f64;
     assert!(mean > 1.0 && mean < 5.0, "{mean} factors of two on average");
 }
+
+/// Two parallel hyperplanes as far apart as 1e-9 and 3e-10 of their norm: the part between them is found by programs with smaller
+/// margins, without whole numbers, which would take minutes where there are more rows.
+#[test]
+fn thin_parts_of_many_dimensions_need_no_whole_numbers() {
+    let n_inputs = 300;
+    for gap in [1e-9, 3e-10] {
+        let slope: Vec<f64> = (0..n_inputs).map(|i| ((i * 37 % 101) as f64 - 50.0) / 64.0).collect();
+        let norm = slope.iter().map(|a| a * a).sum::<f64>().sqrt();
+        let middle = 0.5 * slope.iter().sum::<f64>();
+        let weight = slope.iter().flat_map(|&a| [a, -a]).collect();
+        let hidden = AffineWeights::new(weight, vec![-middle, middle + gap * norm]);
+        let shape = Architecture::parse(&format!("{n_inputs}-2"), Activation::relu(), 1).expect("a shape");
+        let net = Network::new(shape, vec![hidden, AffineWeights::new(vec![1.0, 0.75], vec![0.0])]).expect("fits");
+        let found = count(&net, &cube(n_inputs, 0.0, 1.0));
+        assert_eq!((found.activation_regions, found.linear_regions), (3, Some(3)), "{gap}");
+        assert_eq!(found.work.close_calls, 0, "{gap}");
+    }
+}

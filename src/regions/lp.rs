@@ -25,8 +25,11 @@ const PIVOT_TOLERANCE: f64 = 1e-9;
 /// Every row is at least this much inside, for rows of norm 1 to 2.
 pub(crate) const MARGIN: f64 = 1e-9;
 
-/// How much of [`MARGIN`] may be missing, and by how much ends may be passed.
-const SLACK: f64 = 1e-10;
+/// Smaller ones, for parts that are thinner than that.
+pub(crate) const THIN_MARGINS: [f64; 2] = [1e-10, 1e-11];
+
+/// The fraction of the margin that may be missing, and by which ends may be passed.
+const SLACK: f64 = 0.1;
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,7 @@ enum End {
 #[derive(Debug, Default)]
 pub(crate) struct Dictionary {
     dim: usize,
+    margin: f64,
     /// One line per row, `dim` wide.
     table: Vec<f64>,
     /// The cost of every nonbasic variable.
@@ -77,6 +81,7 @@ impl Clone for Dictionary {
     /// Keeps the memory that is there.
     fn clone_from(&mut self, from: &Self) {
         self.dim = from.dim;
+        self.margin = from.margin;
         self.table.clone_from(&from.table);
         self.cost.clone_from(&from.cost);
         self.basic.clone_from(&from.basic);
@@ -97,8 +102,15 @@ impl Dictionary {
             .map(|j| (0.5 + (j as f64 * 0.618_033_988_749_894_9).fract()) * if j % 2 == 0 { 1.0 } else { -1.0 })
             .collect();
         let end: Vec<End> = cost.iter().map(|&c| if c > 0.0 { End::Lower } else { End::Upper }).collect();
-        let mut dictionary =
-            Self { dim, cost, nonbasic: (0..dim).collect(), end, at: vec![0.0; dim], ..Self::default() };
+        let mut dictionary = Self {
+            dim,
+            margin: MARGIN,
+            cost,
+            nonbasic: (0..dim).collect(),
+            end,
+            at: vec![0.0; dim],
+            ..Self::default()
+        };
         dictionary.rest(frame);
         dictionary
     }
@@ -129,11 +141,16 @@ impl Dictionary {
         self.tight[row] = true;
     }
 
+    /// Asks that rows are so much inside from now on.
+    pub(crate) fn set_margin(&mut self, margin: f64) {
+        self.margin = margin;
+    }
+
     fn bounds(&self, frame: &Frame, variable: usize) -> (f64, f64) {
         match variable.checked_sub(self.dim) {
             None => (frame.lower[variable], frame.upper[variable]),
             Some(row) if self.tight[row] => (0.0, 0.0),
-            Some(_) => (MARGIN, f64::INFINITY),
+            Some(_) => (self.margin, f64::INFINITY),
         }
     }
 
@@ -167,7 +184,7 @@ impl Dictionary {
 
     /// The basic variable that is farthest beyond one of its bounds, and that bound.
     fn worst_line(&self, frame: &Frame) -> Option<(usize, f64)> {
-        let mut worst = (SLACK, None);
+        let mut worst = (SLACK * self.margin, None);
         for (line, (&variable, &value)) in self.basic.iter().zip(&self.value).enumerate() {
             let (lower, upper) = self.bounds(frame, variable);
             let (excess, bound) =

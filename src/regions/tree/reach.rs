@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::walk::{Reached, Side, Stopped, Walker};
 use crate::regions::centre::Guess;
 use crate::regions::exact::{self, ExactMap, ExactModel, ExactRow};
-use crate::regions::lp::Ended;
+use crate::regions::lp::{Ended, THIN_MARGINS};
 
 impl<'a> Walker<'a> {
     pub(super) fn write_cut(&mut self, side: Side) {
@@ -80,6 +80,18 @@ impl<'a> Walker<'a> {
                 combination = Some(found);
             }
             Ended::Stalled => {}
+        }
+        // Whole numbers take minutes in hundreds of dimensions: first a point of a thin part.
+        for margin in THIN_MARGINS {
+            if certain.is_none() {
+                child.has_dictionary = false;
+                child.dictionary.set_margin(margin);
+                if child.dictionary.solve(frame, &mut self.tally.pivots) == Ended::Feasible {
+                    child.dictionary.point(frame, &mut child.witness);
+                    child.has_witness = self.rows.all_hold(&child.witness);
+                    certain = child.has_witness.then_some(true);
+                }
+            }
         }
         self.rows.pop();
         if let Some(certain) = certain {
@@ -218,6 +230,15 @@ impl<'a> Walker<'a> {
                 combination = Some(found);
             }
             Ended::Stalled => {}
+        }
+        for margin in THIN_MARGINS {
+            scratch.dictionary.set_margin(margin);
+            if scratch.dictionary.solve(frame, &mut self.tally.pivots) == Ended::Feasible {
+                scratch.dictionary.point(frame, &mut scratch.witness);
+                if self.rows.all_hold_on(facet, frame, &scratch.witness) {
+                    return Ok(true);
+                }
+            }
         }
         self.tally.close_calls += 1;
         self.is_reached_exactly(combination.as_ref().map(|c| (&c.rows[..], &c.cancelled[..])), Some(facet))
