@@ -113,9 +113,13 @@ impl Activation {
         Self::spline("identity", Vec::new(), vec![1.0], [0.0; 2]).expect("valid")
     }
 
-    /// The largest of so many pre-activations.
+    /// The largest of so many values of a pool.
     pub(super) fn largest_of(rank: usize) -> Result<Self> {
-        format!("maxout:{rank}").parse()
+        match rank {
+            1 => Ok(Self::identity()),
+            2..=MAX_GROUP => Ok(Self { name: format!("maxout:{rank}"), kind: ActivationKind::Maxout { rank } }),
+            _ => Err(Error::usage(format!("a maximum of {rank} values: the most are {MAX_GROUP}"))),
+        }
     }
 
     /// What it does.

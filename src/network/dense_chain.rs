@@ -21,7 +21,11 @@ impl Network {
         }
         let layers: Vec<Layer> =
             self.architecture.layers().iter().enumerate().map(|(ix, layer)| dense(ix, layer)).collect::<Result<_>>()?;
-        let needed = layers.iter().map(|layer| (layer.affine.n_weights() + layer.affine.units() as u128) * 8).sum();
+        let matrices = layers.iter().map(|layer| layer.affine.n_weights() + layer.affine.units() as u128).sum::<u128>();
+        let readout = self.architecture.affine_map(self.architecture.depth()).n_weights();
+        // Besides them one input and what is made of it at a time.
+        let widest = self.architecture.affine_maps().map(|map| map.inputs().max(map.units())).max().unwrap_or(0);
+        let needed = 8 * (matrices + readout + 4 * widest as u128);
         memory::check(
             &format!("{} as dense layers", self.architecture),
             needed,

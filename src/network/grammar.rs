@@ -91,6 +91,11 @@ impl<'a> Reader<'a> {
                 self.part(part)?;
             }
             let last = self.layers.len() - 1;
+            if matches!(self.layers[last].affine, Affine::AveragePool(_) | Affine::WindowValues(_)) {
+                return Err(Error::usage(format!(
+                    "'{part}': a block ends with a convolution or a dense layer, not with a pool"
+                )));
+            }
             let map = match self.images[source] == self.images[last + 1] {
                 true => None,
                 false => Some(self.map_from(source).map_err(|e| e.at(format!("'{part}'")))?),
@@ -119,6 +124,9 @@ impl<'a> Reader<'a> {
     }
 
     fn layer(&mut self, part: &str, body: &str, skips: &str) -> Result<()> {
+        if !skips.is_empty() && (body.starts_with("max") || body.starts_with("avg")) {
+            return Err(Error::usage("a pool adds nothing from further back: convolutions and dense layers do"));
+        }
         if let Some(sizes) = body.strip_prefix("max") {
             return self.pool(part, sizes, true);
         }
@@ -494,6 +502,10 @@ mod tests {
             ("1x8x8-c2k3-c2k3~1", "to which 72 values"),
             ("1x5x5-c2k2+", "no stride takes a source of 5 x 5"),
             ("3-[4-4", "'3-[4-4'"),
+            ("3x8x8-c4k3-max2+", "hidden layer 2 'max2+': a pool adds nothing"),
+            ("1x4x4-avg2~foo", "'avg2~foo': a pool adds nothing"),
+            ("3x8x8-[c4k3-max2]", "'[c4k3-max2]': a block ends with"),
+            ("1x33x33-max", "a maximum of 1089 values: the most are 1000"),
             ("3-[4-[4]]", "'3-[4-[4]]'"),
             ("3-[4-4]y", "'[4-4]y'"),
             ("3-[4-4]x0", "'[4-4]x0'"),

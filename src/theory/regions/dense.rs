@@ -79,7 +79,7 @@ pub fn serra_2018_upper(inputs: usize, widths: &[usize]) -> BigUint {
 /// neural networks", IEEE Trans. Inf. Theory 65 (2019).
 pub fn hinz_vandegeer_2019_upper(inputs: usize, widths: &[usize]) -> BigUint {
     // The first layer cuts at its width, so there is no need for more.
-    let entering = inputs.min(widths.first().copied().unwrap_or(inputs));
+    let entering = inputs.min(widths.first().copied().unwrap_or(0));
     let mut state = vec![BigUint::zero(); entering + 1];
     state[entering] = BigUint::one();
     for &n in widths {
