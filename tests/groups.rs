@@ -131,6 +131,21 @@ fn crelu_is_relu_of_both_signs() {
     }
 }
 
+/// relu(z) - relu(-z) = z has no kink, relu(z) + relu(-z) = |z| has one.
+#[test]
+fn the_two_outputs_of_crelu_cancel_or_add_up() {
+    let path = Path::from_points(1, &[-1.0, 2.0]).expect("finite");
+    for (signs, knots) in [([1.0, -1.0], 0), ([1.0, 1.0], 1), ([1.0, 0.0], 1), ([0.0, 0.0], 0)] {
+        let shape = Architecture::dense(1, &[2], "crelu".parse().expect("known"), 1).expect("valid");
+        let hidden = AffineWeights::new(vec![2.0], vec![-1.0]);
+        let network = Network::new(shape, vec![hidden, AffineWeights::new(signs.to_vec(), vec![0.0])]).expect("fits");
+        for (name, trace) in traces(&network, &path) {
+            assert_eq!((trace.boundaries.len(), trace.n_knots()), (1, knots), "{name} {signs:?}");
+            assert_eq!(trace.boundaries[0].position, 1.5, "{name}");
+        }
+    }
+}
+
 /// Outputs are those of the definitions, at points between boundaries and by linear interpolation of the trace's own boundaries.
 #[test]
 fn outputs_are_linear_between_boundaries() {

@@ -41,7 +41,8 @@ pub(super) struct TraceArgs {
     network: PathBuf,
 
     /// Activation of the hidden layers: relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity, spline:FILE,
-    /// maxout:RANK, group-sort:SIZE or max-min, of consecutive rows; .onnx brings its own [default: relu]
+    /// crelu (relu of all rows, then of all their negatives), maxout:RANK, group-sort:SIZE or max-min, of consecutive rows;
+    /// .onnx brings its own [default: relu]
     #[arg(long)]
     activation: Option<String>,
 
