@@ -91,6 +91,18 @@ impl Windows {
         start..end.min(self.output()[axis])
     }
 
+    /// The windows with a place of a channel's plane in them, and which of their values it is.
+    pub(crate) fn windows_of(&self, place: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let (y, x) = (place / self.input[1], place % self.input[1]);
+        let columns = move |ky: usize, oy: usize| {
+            (0..self.kernel[1]).flat_map(move |kx| {
+                let across = self.windows_at(1, kx, x, x);
+                across.map(move |ox| (oy * self.output()[1] + ox, ky * self.kernel[1] + kx))
+            })
+        };
+        (0..self.kernel[0]).flat_map(move |ky| self.windows_at(0, ky, y, y).flat_map(move |oy| columns(ky, oy)))
+    }
+
     /// For every window and every value of it the place in a channel's plane, window by window. Beyond the edge it is that of the first
     /// value that is inside, which changes no maximum.
     pub(crate) fn places(&self) -> impl Iterator<Item = usize> + '_ {

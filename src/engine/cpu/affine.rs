@@ -10,11 +10,21 @@ use crate::network::{Affine, AffineWeights, Convolution, Layer, Windows};
 const PATCH_ELEMENTS: usize = 1 << 17;
 const LEAST_WINDOWS: usize = 64;
 
-/// Rows of values, so far from one another.
+/// Rows of values.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a, T> {
     pub(super) values: &'a [T],
+    /// From the beginning of one to the next.
     pub(super) stride: usize,
+    /// The rows that count, where these are not all.
+    pub(super) picked: Option<&'a [usize]>,
+}
+
+impl<'a, T> Rows<'a, T> {
+    /// A row of those that count, and what comes after it.
+    fn row(&self, ix: usize) -> &'a [T] {
+        &self.values[self.picked.map_or(ix, |picked| picked[ix]) * self.stride..]
+    }
 }
 
 /// The affine part of a layer.
@@ -52,17 +62,38 @@ impl<T: Real> LayerMap<T> {
                 Some(map) => map.add(weight, rows, self.units, z),
                 None => {
                     for (ix, z) in z.chunks_exact_mut(self.units).enumerate() {
-                        z.iter_mut().zip(&rows.values[ix * rows.stride..]).for_each(|(z, &h)| *z += h);
+                        z.iter_mut().zip(rows.row(ix)).for_each(|(z, &h)| *z += h);
                     }
                 }
             }
         }
     }
 
-    /// Bytes that it holds.
-    pub(super) fn bytes(layer: &Layer) -> u128 {
+    /// Adds to a row of pre-activations so much of the column of weights of one of the layer's inputs; `of_inputs` says which of the skips add
+    /// these inputs, too. Not for pools.
+    #[inline(always)]
+    pub(super) fn add_column(
+        &self,
+        weights: &AffineWeights<T>,
+        of_inputs: &[bool],
+        input: usize,
+        factor: T,
+        z: &mut [T],
+    ) {
+        self.main.add_column(&weights.weight, input, factor, z);
+        for ((map, weight), _) in self.skips.iter().zip(&weights.skips).zip(of_inputs).filter(|(_, is_of)| **is_of) {
+            match map {
+                Some(map) => map.add_column(weight, input, factor, z),
+                None => z[input] += factor,
+            }
+        }
+    }
+
+    /// Bytes that it holds for blocks of so many rows.
+    pub(super) fn bytes(layer: &Layer, rows: u128) -> u128 {
         let of_map = |map: &Affine| match map {
-            Affine::Dense { .. } | Affine::AveragePool(_) => 0,
+            Affine::Dense { inputs, .. } => size_of::<T>() as u128 * *inputs as u128 * rows,
+            Affine::AveragePool(_) => 0,
             Affine::Convolution(convolution) => {
                 size_of::<T>() as u128
                     * (convolution.patch() * tile(convolution) * convolution.windows.output()[1]) as u128
@@ -77,6 +108,8 @@ impl<T: Real> LayerMap<T> {
 enum Map<T> {
     Dense {
         inputs: usize,
+        /// The rows that count, one after the other.
+        picked: Vec<T>,
     },
     Convolution {
         map: Convolution,
@@ -97,7 +130,7 @@ enum Map<T> {
 impl<T: Real> Map<T> {
     fn new(map: Affine) -> Self {
         match map {
-            Affine::Dense { inputs, .. } => Self::Dense { inputs },
+            Affine::Dense { inputs, .. } => Self::Dense { inputs, picked: Vec::new() },
             Affine::Convolution(map) => Self::Convolution { map, patches: Vec::new() },
             Affine::AveragePool(windows) => {
                 let last = windows.input[1] - 1;
@@ -112,12 +145,20 @@ impl<T: Real> Map<T> {
 
     /// Adds its product with every row of inputs to a row of `z`.
     fn add(&mut self, weight: &[T], rows: Rows<T>, units: usize, z: &mut [T]) {
-        if let Self::Dense { inputs } = *self {
-            let sizes = [z.len() / units, inputs, units];
-            return add_product(sizes, (rows.values, [rows.stride, 1]), (weight, [units, 1]), (z, units));
+        if let Self::Dense { inputs, picked } = self {
+            let sizes = [z.len() / units, *inputs, units];
+            let left = match rows.picked {
+                None => (rows.values, [rows.stride, 1]),
+                Some(_) => {
+                    picked.clear();
+                    (0..sizes[0]).for_each(|ix| picked.extend_from_slice(&rows.row(ix)[..*inputs]));
+                    (picked.as_slice(), [*inputs, 1])
+                }
+            };
+            return add_product(sizes, left, (weight, [units, 1]), (z, units));
         }
         for (ix, z) in z.chunks_exact_mut(units).enumerate() {
-            let h = &rows.values[ix * rows.stride..];
+            let h = rows.row(ix);
             match self {
                 Self::Dense { .. } => unreachable!("a dense map takes all rows at once"),
                 Self::Convolution { map, patches } => add_convolution(map, weight, h, patches, z),
@@ -128,6 +169,30 @@ impl<T: Real> Map<T> {
                     }
                 }
             }
+        }
+    }
+
+    /// Adds so much of the column of weights of an input to a row. Not for pools, which have none.
+    #[inline(always)]
+    fn add_column(&self, weight: &[T], input: usize, factor: T, z: &mut [T]) {
+        match self {
+            Self::Dense { .. } => {
+                let column = &weight[input * z.len()..][..z.len()];
+                z.iter_mut().zip(column).for_each(|(z, &w)| *z += factor * w);
+            }
+            Self::Convolution { map, .. } => {
+                let (windows, positions, per_group) = (&map.windows, map.windows.positions(), map.filters / map.groups);
+                let channel = input / windows.plane();
+                let (group, channel) = (channel / map.channels_per_group(), channel % map.channels_per_group());
+                let z = &mut z[group * per_group * positions..][..per_group * positions];
+                for (position, offset) in windows.windows_of(input % windows.plane()) {
+                    let element = channel * windows.area() + offset;
+                    let filters = &weight[element * map.filters + group * per_group..][..per_group];
+                    let z = z[position..].iter_mut().step_by(positions);
+                    z.zip(filters).for_each(|(z, &w)| *z += factor * w);
+                }
+            }
+            Self::AveragePool { .. } | Self::WindowValues { .. } => unreachable!("pools compute all rows"),
         }
     }
 }
@@ -239,7 +304,8 @@ mod tests {
                     bias: fill(layer.affine.n_biases(), 3),
                     skips: layer.skips.iter().map(|s| fill(s.map.map_or(0, |m| m.n_weights() as usize), 4)).collect(),
                 };
-                let rows = |source: usize| Rows { values: &values[source], stride: shape.source_len(source) };
+                let rows =
+                    |source: usize| Rows { values: &values[source], stride: shape.source_len(source), picked: None };
                 let mut z = vec![f64::NAN; n_rows * layer.affine.units()];
                 let skips = layer.skips.iter().map(|skip| rows(skip.source));
                 LayerMap::new(layer).apply(&weights, rows(l), skips, &mut z);

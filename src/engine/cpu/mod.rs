@@ -239,12 +239,12 @@ impl Engine for CpuEngine {
                     let kept: usize = architecture.kept(ix + 1).iter().map(|&s| architecture.source_len(s)).sum();
                     let values = (layer.affine.units() + layer.outputs() + 2 * kept) as u128 * rows * size;
                     let pairs = if layer.activation.group_size() == 1 { 0 } else { layer.activation.n_switches() };
-                    // What is known of every row, of the stage and of what it puts out, and the stage itself.
-                    let known = 2 * 24 * rows + (1 << 10);
+                    // What is known of every row, of the stage and of what it puts out, with a bend, and the stage itself.
+                    let known = (2 * 24 + 16 + 24 + 8) * rows + (1 << 10);
                     values
                         + known
-                        + LayerMap::<f32>::bytes(layer) * size / 4
-                        + 8 * layer.affine.units() as u128
+                        + LayerMap::<f32>::bytes(layer, rows) * size / 4
+                        + 16 * layer.affine.units() as u128
                         + (16 + layer.groups() as u128) * pairs as u128
                 };
                 let layers: u128 = architecture.layers().iter().enumerate().map(of_layer).sum();

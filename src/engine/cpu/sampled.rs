@@ -104,7 +104,7 @@ impl<T: Real> Stage<T> {
         let z = &mut self.z[..changed.len() * self.width];
         let source = |source: usize| match source.checked_sub(1) {
             None => points,
-            Some(layer) => Rows { values: &before[layer].h, stride: before[layer].outputs },
+            Some(layer) => Rows { values: &before[layer].h, stride: before[layer].outputs, picked: None },
         };
         self.map.apply(weights, source(self.layer), self.skips.iter().map(|&skip| source(skip)), z);
         if !pulp::Arch::new().dispatch(AllFinite(z)) {
@@ -196,7 +196,7 @@ pub(super) fn advance<T: Real>(
     changed: &mut [bool],
 ) -> Result<u64, Halt> {
     changed.fill(false);
-    let points = Rows { values: points, stride: points.len() / changed.len() };
+    let points = Rows { values: points, stride: points.len() / changed.len(), picked: None };
     for (layer, weights) in weights.iter().enumerate() {
         let (before, rest) = stages.split_at_mut(layer);
         rest[0].take(points, before, weights, changed)?;

@@ -32,7 +32,7 @@ pub(super) struct Worker<T> {
 }
 
 enum Pipeline<T> {
-    Exact { input: Block<T>, pipeline: exact::Pipeline<T> },
+    Exact { input: Box<Block<T>>, pipeline: exact::Pipeline<T> },
     Sampled { grid: usize, points: Vec<T>, changed: Vec<bool>, stages: Vec<sampled::Stage<T>> },
 }
 
@@ -42,7 +42,7 @@ impl<T: Real> Worker<T> {
         let layers = architecture.layers().iter().enumerate();
         let pipeline = match method {
             Method::Exact => Pipeline::Exact {
-                input: Block::new(architecture.input_dim(), 0, rows),
+                input: Box::new(Block::new(architecture.input_dim(), 0, rows)),
                 pipeline: exact::Pipeline::new(architecture, rows),
             },
             Method::Sampled { grid } => Pipeline::Sampled {

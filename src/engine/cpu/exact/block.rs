@@ -1,5 +1,7 @@
 //! What streams through the pipeline.
 
+use super::bends::Bend;
+use crate::engine::cpu::affine::Rows;
 use crate::engine::cpu::real::Real;
 
 /// Consecutive vertices of the path.
@@ -17,6 +19,10 @@ pub(crate) struct Block<T> {
     pub(super) crossed: Vec<u64>,
     /// Earlier layers that are constant between the vertex before and this one.
     pub(super) constant: Vec<u64>,
+    /// Of a vertex with bends, which the stage before has inserted between two others, the fraction of their interval that it is at.
+    pub(super) places: Vec<Option<T>>,
+    /// In the order of rows.
+    pub(super) bends: Vec<Bend<T>>,
 }
 
 impl<T: Real> Block<T> {
@@ -30,11 +36,14 @@ impl<T: Real> Block<T> {
             position: vec![0.0; capacity],
             crossed: vec![0; capacity],
             constant: vec![0; capacity],
+            places: vec![None; capacity],
+            bends: Vec::new(),
         }
     }
 
     pub(crate) fn clear(&mut self) {
         self.rows = 0;
+        self.bends.clear();
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -48,7 +57,13 @@ impl<T: Real> Block<T> {
         self.position[self.rows] = position;
         self.crossed[self.rows] = 0;
         self.constant[self.rows] = 0;
+        self.places[self.rows] = None;
         self.rows += 1;
+    }
+
+    /// The values and those kept, of some rows or of all.
+    pub(super) fn rows<'a>(&'a self, picked: Option<&'a [usize]>) -> [Rows<'a, T>; 2] {
+        [(&self.h, self.width), (&self.kept, self.kept_width)].map(|(values, stride)| Rows { values, stride, picked })
     }
 
     pub(super) fn row(&self, ix: usize) -> &[T] {

@@ -1,12 +1,13 @@
 //! The exact method: a pipeline with one stage per hidden layer, through which vertices stream in blocks.
 //!
-//! A stage takes blocks of vertices, computes its pre-activations with one matrix product, inserts a new vertex wherever a unit
-//! crosses a breakpoint, and passes the activations on to the next stage as soon as a block of them is full. So memory
+//! A stage takes blocks of vertices, computes its pre-activations with one matrix product (those of vertices that the stage before has
+//! inserted follow without one), inserts a new vertex wherever a unit crosses a breakpoint, and passes the activations on to the next stage as soon as a block of them is full. So memory
 //! does not grow with the number of vertices, and blocks stay in the cache.
 //!
 //! A vertex is passed on only when the next one is known: whether a unit that is exactly on its breakpoint at a vertex changes
 //! piece there depends on both neighbours. So a stage carries the last two vertices from block to block.
 
+mod bends;
 mod block;
 mod groups;
 mod knots;
@@ -122,3 +123,6 @@ impl<T: Real> Pipeline<T> {
         self.stages.iter_mut().flat_map(|stage| stage.log.take().unwrap_or_default()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

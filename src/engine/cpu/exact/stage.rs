@@ -2,17 +2,21 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::bends::{Bend, Follow};
 use super::block::Block;
 use super::groups::{Groups, Switch};
 use crate::engine::cpu::activate::{Activate, activate};
 use crate::engine::cpu::affine::{LayerMap, Rows};
 use crate::engine::cpu::halt::Halt;
 use crate::engine::cpu::real::{AllFinite, Real};
-use crate::network::{Activation, AffineWeights, Architecture, Pieces};
+use crate::network::{Activation, Affine, AffineWeights, Architecture, Pieces};
 use crate::trace::Crossing;
 
 /// Neighbouring units compared at a time in the search for crossings.
-const SCAN: usize = 16;
+const SCAN: usize = 32;
+
+/// Additions to a row that take as long as copying a row to and fro.
+const COPY: usize = 32;
 
 /// A crossing between two vertices.
 struct Inside<T> {
@@ -28,6 +32,8 @@ enum Units<T> {
         pieces: Pieces<T>,
         /// The activation at every breakpoint.
         at_breakpoints: Vec<T>,
+        /// How much larger its slope is above every breakpoint.
+        bends: Vec<T>,
     },
     /// Units of one pre-activation and several outputs each.
     Several(Activate<T>),
@@ -44,6 +50,7 @@ impl<T: Real> Units<T> {
             (None, Some(exact)) => Self::Scalar {
                 pieces: exact.map(T::from_f64),
                 at_breakpoints: exact.breakpoints.iter().map(|&tau| T::from_f64(exact.value(tau))).collect(),
+                bends: exact.slopes.windows(2).map(|slopes| T::from_f64(slopes[1] - slopes[0])).collect(),
             },
         }
     }
@@ -58,6 +65,15 @@ enum Place {
     Kept(usize),
 }
 
+impl Place {
+    fn among<'a, T>(self, [inputs, kept]: [Rows<'a, T>; 2]) -> Rows<'a, T> {
+        match self {
+            Self::Inputs => inputs,
+            Self::Kept(at) => Rows { values: &kept.values[at..], ..kept },
+        }
+    }
+}
+
 /// One hidden layer of the pipeline.
 pub(crate) struct Stage<T> {
     layer: usize,
@@ -66,10 +82,14 @@ pub(crate) struct Stage<T> {
     map: LayerMap<T>,
     /// Of every skip its source.
     skips: Vec<Place>,
+    /// Of every skip whether it adds the inputs of the layer.
+    of_inputs: Vec<bool>,
     /// The sources that later layers add, and their sizes.
     passed_on: Vec<(Place, usize)>,
     /// Number of pre-activations.
     width: usize,
+    /// Products that each of them takes, in the mean; none where pools are among the maps, which repeat values exactly and take no time.
+    pub(super) products: usize,
     units: Units<T>,
     /// Of units of one pre-activation.
     breakpoints: Vec<T>,
@@ -88,9 +108,14 @@ pub(crate) struct Stage<T> {
     /// Crossings between the last vertex passed on and the next, by fraction, of which `next` and later are still to do.
     inside: Vec<Inside<T>>,
     next: usize,
-    /// Room for the changes of groups that a scan finds.
+    /// Room for the units that a scan finds to change side, and for the changes of groups.
+    changed: Vec<usize>,
     found: Vec<Switch<T>>,
     new_z: Vec<T>,
+    /// Rows of the block whose pre-activations are computed.
+    known: Vec<usize>,
+    /// Of the last vertex taken, its place in its interval of the layer before.
+    last_place: Option<T>,
     pub(super) out: Block<T>,
     /// The last row passed on in an earlier block.
     last_h: Vec<T>,
@@ -119,8 +144,13 @@ impl<T: Real> Stage<T> {
             bit,
             map: LayerMap::new(shape),
             skips: shape.skips.iter().map(|skip| place(skip.source)).collect(),
+            of_inputs: shape.skips.iter().map(|skip| skip.source == layer).collect(),
             passed_on,
             width,
+            products: match shape.maps().any(|map| map.n_weights() == 0) {
+                true => 0,
+                false => (shape.maps().map(Affine::n_products).sum::<u128>() / width as u128) as usize,
+            },
             units: Units::new(width, &shape.activation),
             breakpoints: shape.activation.breakpoints().iter().map(|&tau| T::from_f64(tau)).collect(),
             has_flat_piece: scalar.is_some_and(|pieces| pieces.slopes.contains(&0.0)),
@@ -134,8 +164,11 @@ impl<T: Real> Stage<T> {
             cursor: 0,
             inside: Vec::new(),
             next: 0,
+            changed: Vec::new(),
             found: Vec::new(),
             new_z: vec![T::default(); width],
+            known: Vec::new(),
+            last_place: None,
             out: Block::new(shape.outputs(), kept_width, capacity),
             last_h: vec![T::default(); shape.outputs()],
             passed_any: false,
@@ -159,16 +192,11 @@ impl<T: Real> Stage<T> {
     pub(super) fn load(&mut self, input: &Block<T>, weights: &AffineWeights<T>) -> Result<(), Halt> {
         let (base, rows) = (self.carried, input.rows);
         self.rows = base + rows;
-        let z = &mut self.z[base * self.width..self.rows * self.width];
-        let rows_at = |place: Place| match place {
-            Place::Inputs => Rows { values: &input.h, stride: input.width },
-            Place::Kept(at) => Rows { values: &input.kept[at..], stride: input.kept_width },
-        };
-        self.map.apply(weights, rows_at(Place::Inputs), self.skips.iter().map(|&place| rows_at(place)), z);
+        self.compute(input, weights);
         for (row, mut kept) in self.kept.chunks_exact_mut(self.out.kept_width.max(1)).skip(base).take(rows).enumerate()
         {
             for &(place, len) in &self.passed_on {
-                let Rows { values, stride } = rows_at(place);
+                let Rows { values, stride, .. } = place.among(input.rows(None));
                 let (to, rest) = kept.split_at_mut(len);
                 to.copy_from_slice(&values[row * stride..][..len]);
                 kept = rest;
@@ -180,6 +208,7 @@ impl<T: Real> Stage<T> {
         self.cursor = base.saturating_sub(1);
         (self.next, self.carried) = (0, 0);
         self.inside.clear();
+        let z = &self.z[base * self.width..self.rows * self.width];
         if !pulp::Arch::new().dispatch(AllFinite(z)) {
             return Err(Halt::Overflow { layer: self.layer });
         }
@@ -187,6 +216,42 @@ impl<T: Real> Stage<T> {
             self.settle_carried();
         }
         Ok(())
+    }
+
+    /// Computes the pre-activations of a block by the layer's map: of all its vertices, or of the last and those without bends where it is
+    /// worthwhile to have the others follow.
+    fn compute(&mut self, input: &Block<T>, weights: &AffineWeights<T>) {
+        let (base, width) = (self.carried, self.width);
+        let z = &mut self.z[..self.rows * width];
+        let with_bends = input.places[..input.rows].iter().flatten().count();
+        let is_worthwhile = with_bends * self.products >= COPY * input.rows;
+        let is_computed = |row: usize| {
+            let follows = is_worthwhile && row + 1 < input.rows && input.places[row].is_some();
+            // What is constant stays so to the last digit.
+            !follows || input.constant[row] | input.constant[row + 1] != 0
+        };
+        self.known.clear();
+        self.known.extend((0..input.rows).filter(|&row| is_computed(row)));
+        let rows = input.rows((self.known.len() < input.rows).then_some(&self.known));
+        let skips = self.skips.iter().map(|&place| place.among(rows));
+        self.map.apply(weights, rows[0], skips, &mut z[base * width..][..self.known.len() * width]);
+        for (ix, &row) in self.known.iter().enumerate().rev().take_while(|(ix, row)| ix != *row) {
+            z.copy_within((base + ix) * width..(base + ix + 1) * width, (base + row) * width);
+        }
+        if self.known.len() < input.rows {
+            pulp::Arch::new().dispatch(Follow {
+                input,
+                known: &self.known,
+                carried: base,
+                before: self.last_place,
+                z,
+                slope: &mut self.new_z,
+                map: &self.map,
+                weights,
+                of_inputs: &self.of_inputs,
+            });
+        }
+        self.last_place = input.rows.checked_sub(1).and_then(|last| input.places[last]);
     }
 
     /// Units that fell onto a breakpoint at the last vertex of the block before: do they go on falling?
@@ -236,27 +301,15 @@ impl<T: Real> Stage<T> {
 
     #[inline(always)]
     fn scan_units(&mut self, i: usize) {
-        let n = self.width;
+        let mut changed = std::mem::take(&mut self.changed);
         for breakpoint in 0..self.breakpoints.len() {
-            let tau = self.breakpoints[breakpoint];
-            for base in (0..n).step_by(SCAN) {
-                let len = SCAN.min(n - base);
-                let a = &self.z[i * n + base..][..len];
-                let b = &self.z[(i + 1) * n + base..][..len];
-                let changed = |(a, b): (&T, &T)| (*a > tau) != (*b > tau);
-                let any = match (a.first_chunk::<SCAN>(), b.first_chunk::<SCAN>()) {
-                    (Some(a), Some(b)) => a.iter().zip(b).fold(false, |any, pair| any | changed(pair)),
-                    _ => true,
-                };
-                if any {
-                    for unit in base..base + len {
-                        if changed((&self.z[i * n + unit], &self.z[(i + 1) * n + unit])) {
-                            self.resolve(i, unit, breakpoint);
-                        }
-                    }
-                }
+            let (a, b) = self.z[i * self.width..][..2 * self.width].split_at(self.width);
+            find_changed(a, b, self.breakpoints[breakpoint], &mut changed);
+            for unit in changed.drain(..) {
+                self.resolve(i, unit, breakpoint);
             }
         }
+        self.changed = changed;
     }
 
     #[inline(always)]
@@ -296,18 +349,19 @@ impl<T: Real> Stage<T> {
 
     fn cross_inside(&mut self, i: usize, fraction: T, unit: usize, breakpoint: usize, rising: bool) {
         self.inside.push(Inside { fraction, unit: unit as u32, breakpoint: breakpoint as u32 });
-        self.record(between(&self.position[i..], fraction), unit, breakpoint, rising);
+        self.record(|position| between(&position[i..], fraction), unit, breakpoint, rising);
     }
 
     fn cross_at_vertex(&mut self, vertex: usize, unit: usize, breakpoint: usize, rising: bool) {
         self.crossed[vertex] |= self.bit;
-        self.record(self.position[vertex], unit, breakpoint, rising);
+        self.record(|position| position[vertex], unit, breakpoint, rising);
     }
 
-    fn record(&mut self, position: f64, unit: usize, breakpoint: usize, rising: bool) {
+    #[inline(always)]
+    fn record(&mut self, position: impl Fn(&[f64]) -> f64, unit: usize, breakpoint: usize, rising: bool) {
         self.crossings += 1;
         if let Some(log) = &mut self.log {
-            log.push(Crossing { position, layer: self.layer, unit, breakpoint, rising });
+            log.push(Crossing { position: position(&self.position), layer: self.layer, unit, breakpoint, rising });
         }
     }
 
@@ -322,6 +376,7 @@ impl<T: Real> Stage<T> {
         }
         let n = self.out.kept_width;
         self.out.kept[row * n..][..n].copy_from_slice(&self.kept[i * n..][..n]);
+        self.out.places[row] = None;
         self.finish_row(self.position[i], self.crossed[i], self.constant[i]);
     }
 
@@ -337,13 +392,19 @@ impl<T: Real> Stage<T> {
         }
         let crossings = self.inside[self.next..].iter().take_while(|c| c.fraction == fraction);
         let h = &mut self.out.h[self.out.rows * self.out.width..][..self.out.width];
+        let mut place = None;
         match &self.units {
-            Units::Scalar { pieces, at_breakpoints } => {
+            Units::Scalar { pieces, at_breakpoints, bends } => {
                 activate(pieces, &self.new_z, h);
                 for crossing in crossings {
-                    h[crossing.unit as usize] = at_breakpoints[crossing.breakpoint as usize];
+                    let (unit, breakpoint) = (crossing.unit as usize, crossing.breakpoint as usize);
+                    h[unit] = at_breakpoints[breakpoint];
+                    let (a, b) = (a[unit], rest[unit]);
+                    let change = bends[breakpoint] * if b > a { b - a } else { a - b };
+                    self.out.bends.push(Bend { row: self.out.rows, output: unit, change });
                     self.next += 1;
                 }
+                place = Some(fraction);
             }
             Units::Several(activation) => {
                 for crossing in crossings {
@@ -366,6 +427,7 @@ impl<T: Real> Stage<T> {
         for ((kept, &a), &b) in self.out.kept[self.out.rows * n..][..n].iter_mut().zip(a).zip(b) {
             *kept = from_a * a + fraction * b;
         }
+        self.out.places[self.out.rows] = place;
         self.finish_row(between(&self.position[i..], fraction), self.bit, self.constant[i + 1]);
     }
 
@@ -383,8 +445,8 @@ impl<T: Real> Stage<T> {
     #[inline(always)]
     fn is_constant(&self, row: usize) -> bool {
         match row.checked_sub(1) {
-            Some(before) => self.out.row(before) == self.out.row(row),
-            None => self.passed_any && self.last_h == self.out.row(row),
+            Some(before) => are_equal(self.out.row(before), self.out.row(row)),
+            None => self.passed_any && are_equal(&self.last_h, self.out.row(row)),
         }
     }
 
@@ -425,6 +487,38 @@ impl<T: Real> WithSimd for Pass<'_, T> {
     fn with_simd<S: Simd>(self, _: S) -> bool {
         self.0.pass()
     }
+}
+
+/// Finds the units that are above a breakpoint in one of two rows and not in the other.
+#[inline(always)]
+fn find_changed<T: Real>(a: &[T], b: &[T], tau: T, changed: &mut Vec<usize>) {
+    let has_changed = |(a, b): (&T, &T)| (*a > tau) != (*b > tau);
+    let (a_chunks, a_rest) = a.as_chunks::<SCAN>();
+    let (b_chunks, b_rest) = b.as_chunks::<SCAN>();
+    for (chunk, (a, b)) in a_chunks.iter().zip(b_chunks).enumerate() {
+        if a.iter().zip(b).fold(false, |any, pair| any | has_changed(pair)) {
+            // The bits all at once, without a branch for each.
+            let mut bits = [0; SCAN];
+            bits.iter_mut()
+                .zip(a.iter().zip(b))
+                .zip(0..)
+                .for_each(|((bit, pair), ix)| *bit = u32::from(has_changed(pair)) << ix);
+            let mut bits = bits.iter().fold(0, |bits, bit| bits | bit);
+            while bits != 0 {
+                changed.push(chunk * SCAN + bits.trailing_zeros() as usize);
+                bits &= bits - 1;
+            }
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest).enumerate().filter(|(_, pair)| has_changed(*pair));
+    changed.extend(rest.map(|(ix, _)| a_chunks.len() * SCAN + ix));
+}
+
+/// Whether two rows are equal, compared in chunks without a branch for each value.
+#[inline(always)]
+fn are_equal<T: Real>(a: &[T], b: &[T]) -> bool {
+    let equal = |(a, b): (&[T], &[T])| a.iter().zip(b).fold(true, |equal, (a, b)| equal & (a == b));
+    a.chunks(SCAN).zip(b.chunks(SCAN)).all(equal)
 }
 
 /// Position at a fraction of the interval between the first two positions.
