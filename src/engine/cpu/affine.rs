@@ -1,14 +1,9 @@
 //! The affine part of a layer, on blocks of rows.
 
-use std::ops::Range;
-
+use super::convolution::ConvolutionMap;
 use super::product::add_product;
 use super::real::Real;
-use crate::network::{Affine, AffineWeights, Convolution, Layer, Windows};
-
-/// Patches of a convolution that are multiplied at a time: as many elements as stay in the cache, and enough windows to feed the product.
-const PATCH_ELEMENTS: usize = 1 << 17;
-const LEAST_WINDOWS: usize = 64;
+use crate::network::{Affine, AffineWeights, Layer, Windows};
 
 /// Rows of values.
 #[derive(Clone, Copy)]
@@ -93,11 +88,8 @@ impl<T: Real> LayerMap<T> {
     pub(super) fn bytes(layer: &Layer, rows: u128) -> u128 {
         let of_map = |map: &Affine| match map {
             Affine::Dense { inputs, .. } => size_of::<T>() as u128 * *inputs as u128 * rows,
-            Affine::AveragePool(_) => 0,
-            Affine::Convolution(convolution) => {
-                size_of::<T>() as u128
-                    * (convolution.patch() * tile(convolution) * convolution.windows.output()[1]) as u128
-            }
+            Affine::AveragePool(windows) => size_of::<T>() as u128 * windows.input[1] as u128,
+            Affine::Convolution(convolution) => ConvolutionMap::<T>::bytes(convolution),
             Affine::WindowValues(windows) => 8 * (windows.positions() * windows.area()) as u128,
         };
         layer.maps().map(of_map).sum()
@@ -111,14 +103,11 @@ enum Map<T> {
         /// The rows that count, one after the other.
         picked: Vec<T>,
     },
-    Convolution {
-        map: Convolution,
-        patches: Vec<T>,
-    },
-    /// With the windows that have their column of this number inside, for each.
+    Convolution(ConvolutionMap<T>),
     AveragePool {
         windows: Windows,
-        across: Vec<Range<usize>>,
+        /// Room for the sums of the columns of a row of windows.
+        sums: Vec<T>,
     },
     /// For every window of a channel and every value of it the place in the channel's plane.
     WindowValues {
@@ -131,12 +120,8 @@ impl<T: Real> Map<T> {
     fn new(map: Affine) -> Self {
         match map {
             Affine::Dense { inputs, .. } => Self::Dense { inputs, picked: Vec::new() },
-            Affine::Convolution(map) => Self::Convolution { map, patches: Vec::new() },
-            Affine::AveragePool(windows) => {
-                let last = windows.input[1] - 1;
-                let across = (0..windows.kernel[1]).map(|kx| windows.windows_at(1, kx, 0, last)).collect();
-                Self::AveragePool { windows, across }
-            }
+            Affine::Convolution(map) => Self::Convolution(ConvolutionMap::new(map)),
+            Affine::AveragePool(windows) => Self::AveragePool { windows, sums: Vec::new() },
             Affine::WindowValues(windows) => {
                 Self::WindowValues { plane: windows.plane(), places: windows.places().collect() }
             }
@@ -161,8 +146,8 @@ impl<T: Real> Map<T> {
             let h = rows.row(ix);
             match self {
                 Self::Dense { .. } => unreachable!("a dense map takes all rows at once"),
-                Self::Convolution { map, patches } => add_convolution(map, weight, h, patches, z),
-                Self::AveragePool { windows, across } => add_means(windows, across, h, z),
+                Self::Convolution(map) => map.add(weight, h, z),
+                Self::AveragePool { windows, sums } => add_means(windows, sums, h, z),
                 Self::WindowValues { plane, places } => {
                     for (z, h) in z.chunks_exact_mut(places.len()).zip(h.chunks_exact(*plane)) {
                         z.iter_mut().zip(places.iter()).for_each(|(z, &place)| *z += h[place]);
@@ -180,100 +165,30 @@ impl<T: Real> Map<T> {
                 let column = &weight[input * z.len()..][..z.len()];
                 z.iter_mut().zip(column).for_each(|(z, &w)| *z += factor * w);
             }
-            Self::Convolution { map, .. } => {
-                let (windows, positions, per_group) = (&map.windows, map.windows.positions(), map.filters / map.groups);
-                let channel = input / windows.plane();
-                let (group, channel) = (channel / map.channels_per_group(), channel % map.channels_per_group());
-                let z = &mut z[group * per_group * positions..][..per_group * positions];
-                for (position, offset) in windows.windows_of(input % windows.plane()) {
-                    let element = channel * windows.area() + offset;
-                    let filters = &weight[element * map.filters + group * per_group..][..per_group];
-                    let z = z[position..].iter_mut().step_by(positions);
-                    z.zip(filters).for_each(|(z, &w)| *z += factor * w);
-                }
-            }
+            Self::Convolution(map) => map.add_column(weight, input, factor, z),
             Self::AveragePool { .. } | Self::WindowValues { .. } => unreachable!("pools compute all rows"),
         }
     }
 }
 
-/// Rows of windows that are multiplied at a time.
-fn tile(convolution: &Convolution) -> usize {
-    let [height, width] = convolution.windows.output();
-    let windows = (PATCH_ELEMENTS / convolution.patch()).max(LEAST_WINDOWS);
-    windows.div_ceil(width).min(height)
-}
-
-/// A product of the filters with all patches, a tile of windows after the other.
-fn add_convolution<T: Real>(convolution: &Convolution, weight: &[T], h: &[T], patches: &mut Vec<T>, z: &mut [T]) {
-    let Convolution { windows, filters, groups } = *convolution;
-    let (patch, positions, per_group) = (convolution.patch(), windows.positions(), filters / groups);
-    let ([height, width], tile) = (windows.output(), tile(convolution));
-    let group_inputs = convolution.channels_per_group() * windows.plane();
-    let is_plain = windows.kernel == [1, 1] && windows.stride == [1, 1];
-    for group in 0..groups {
-        let h = &h[group * group_inputs..][..group_inputs];
-        let weight = &weight[group * per_group..];
-        let z = &mut z[group * per_group * positions..][..per_group * positions];
-        if is_plain {
-            add_product([per_group, patch, positions], (weight, [1, filters]), (h, [positions, 1]), (z, positions));
-            continue;
-        }
-        for first in (0..height).step_by(tile) {
-            let rows = first..height.min(first + tile);
-            let n_windows = rows.len() * width;
-            patches.resize(patch * tile * width, T::default());
-            for (element, line) in patches.chunks_exact_mut(n_windows).take(patch).enumerate() {
-                write_patches(&windows, h, element, rows.start, line);
-            }
-            add_product(
-                [per_group, patch, n_windows],
-                (weight, [1, filters]),
-                (patches, [n_windows, 1]),
-                (&mut z[first * width..], positions),
-            );
-        }
-    }
-}
-
-/// Writes one element of the patches of all windows from a row of windows on.
-fn write_patches<T: Real>(windows: &Windows, h: &[T], element: usize, first: usize, line: &mut [T]) {
-    let [kernel_height, kernel_width] = windows.kernel;
-    let (channel, ky, kx) = (element / windows.area(), element / kernel_width % kernel_height, element % kernel_width);
-    let plane = &h[channel * windows.plane()..][..windows.plane()];
-    let inside = windows.windows_at(1, kx, 0, windows.input[1] - 1);
-    for (oy, line) in line.chunks_exact_mut(windows.output()[1]).enumerate() {
-        let Some(y) = windows.input_at(0, first + oy, ky).filter(|_| !inside.is_empty()) else {
-            line.fill(T::default());
-            continue;
-        };
-        line[..inside.start].fill(T::default());
-        line[inside.end..].fill(T::default());
-        let from = inside.start * windows.stride[1] + kx - windows.padding[1][0];
-        let row = &plane[y * windows.input[1]..][from..windows.input[1]];
-        let line = &mut line[inside.clone()];
-        match windows.stride[1] {
-            1 => line.copy_from_slice(&row[..line.len()]),
-            stride => line.iter_mut().zip(row.iter().step_by(stride)).for_each(|(p, &h)| *p = h),
-        }
-    }
-}
-
-fn add_means<T: Real>(windows: &Windows, across: &[Range<usize>], h: &[T], z: &mut [T]) {
+/// Adds the means of all windows: the sums of a row of windows from those of the columns below it.
+fn add_means<T: Real>(windows: &Windows, sums: &mut Vec<T>, h: &[T], z: &mut [T]) {
     let (share, [height, width]) = (T::from_f64(1.0 / windows.area() as f64), windows.output());
     for (z, h) in z.chunks_exact_mut(height * width).zip(h.chunks_exact(windows.plane())) {
-        for ky in 0..windows.kernel[0] {
-            for (oy, z) in z.chunks_exact_mut(width).enumerate() {
-                let Some(y) = windows.input_at(0, oy, ky) else { continue };
+        for (oy, z) in z.chunks_exact_mut(width).enumerate() {
+            sums.clear();
+            sums.resize(windows.input[1], T::default());
+            for y in (0..windows.kernel[0]).filter_map(|ky| windows.input_at(0, oy, ky)) {
                 let row = &h[y * windows.input[1]..][..windows.input[1]];
-                for (kx, inside) in across.iter().enumerate().filter(|(_, inside)| !inside.is_empty()) {
-                    let from = inside.start * windows.stride[1] + kx - windows.padding[1][0];
-                    let h = row[from..].iter().step_by(windows.stride[1]);
-                    z[inside.clone()].iter_mut().zip(h).for_each(|(z, &h)| *z += h);
-                }
+                sums.iter_mut().zip(row).for_each(|(sum, &h)| *sum += h);
+            }
+            for (ox, z) in z.iter_mut().enumerate() {
+                let start = ox * windows.stride[1];
+                let end = (start + windows.kernel[1]).saturating_sub(windows.padding[1][0]).min(sums.len());
+                let inside = &sums[start.saturating_sub(windows.padding[1][0]).min(end)..end];
+                *z += share * inside.iter().fold(T::default(), |total, &sum| total + sum);
             }
         }
-        z.iter_mut().for_each(|z| *z *= share);
     }
 }
 
@@ -291,6 +206,8 @@ mod tests {
             "1x40x33-c3k5p2-max3s2p1-avg2",
             "4x9-c4k3p1g4-c4k3p1~1-avg4s2-6",
             "3x8x8-[c6k3s2p1-c6k3p1]-max-9+",
+            "2x11x9-c3k4x5s3x2p2x3-c4k1s2",
+            "2x7x9-avg3x2s2x1p1x0-c2k2s3",
         ] {
             let shape = Architecture::parse(text, Activation::relu(), 1).unwrap();
             let fill = |n: usize, salt: usize| -> Vec<f64> {

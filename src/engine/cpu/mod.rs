@@ -2,6 +2,7 @@
 
 mod activate;
 mod affine;
+mod convolution;
 mod exact;
 mod halt;
 mod product;
