@@ -1,8 +1,8 @@
 //! Convolutions as matrix products of the filters with the patches of all windows.
 //!
-//! The channels are first split into phases, one for every row and column that a stride passes over, with zeros where windows reach beyond
-//! the edge. One element of the patches of all windows, window after window, is then one run of memory in a phase: a few values between the
-//! rows of windows belong to no window, and their products are thrown away.
+//! From every channel a plane is made for each column of the kernel, and for each row that a stride passes over: with what that column meets
+//! in window after window, and zeros beyond the edge. One element of the patches of all windows is then one run of memory in a
+//! plane, further down for a lower row of the kernel.
 
 use super::product::add_product;
 use super::real::Real;
@@ -15,57 +15,45 @@ const LEAST_WINDOWS: usize = 64;
 /// A convolution without its biases.
 pub(super) struct ConvolutionMap<T> {
     convolution: Convolution,
-    phases: Vec<T>,
+    planes: Vec<T>,
     patches: Vec<T>,
-    sums: Vec<T>,
 }
 
-/// Of the phases of a channel.
-struct Phases {
-    /// How many there are along the rows and columns.
-    number: [usize; 2],
-    /// Of each its rows and columns.
-    size: [usize; 2],
+/// Of the planes of a channel.
+struct Planes {
+    /// Values of each.
+    len: usize,
+    /// Values of all.
+    channel: usize,
 }
 
-impl Phases {
+impl Planes {
     fn of(convolution: &Convolution) -> Self {
         let windows = &convolution.windows;
-        let beyond = |axis: usize| (windows.kernel[axis] - 1) / windows.stride[axis];
-        Self {
-            number: [0, 1].map(|axis| windows.stride[axis].min(windows.kernel[axis])),
-            size: [0, 1].map(|axis| windows.output()[axis] + beyond(axis)),
-        }
-    }
-
-    /// Values of a phase.
-    fn plane(&self) -> usize {
-        self.size[0] * self.size[1]
-    }
-
-    /// Values of all phases of a channel.
-    fn channel(&self) -> usize {
-        self.number[0] * self.number[1] * self.plane()
+        let phases = windows.stride[0].min(windows.kernel[0]);
+        let height = windows.output()[0] + (windows.kernel[0] - 1) / windows.stride[0];
+        let len = height * windows.output()[1];
+        Self { len, channel: phases * windows.kernel[1] * len }
     }
 }
 
 /// Rows of windows that are multiplied at a time.
 fn tile(convolution: &Convolution) -> usize {
+    let [height, width] = convolution.windows.output();
     let windows = (PATCH_ELEMENTS / convolution.patch()).max(LEAST_WINDOWS);
-    windows.div_ceil(Phases::of(convolution).size[1]).min(convolution.windows.output()[0])
+    windows.div_ceil(width).min(height)
 }
 
 impl<T: Real> ConvolutionMap<T> {
     pub(super) fn new(convolution: Convolution) -> Self {
-        Self { convolution, phases: Vec::new(), patches: Vec::new(), sums: Vec::new() }
+        Self { convolution, planes: Vec::new(), patches: Vec::new() }
     }
 
     /// Bytes that it holds.
     pub(super) fn bytes(convolution: &Convolution) -> u128 {
-        let phases = Phases::of(convolution);
-        let windows = tile(convolution) as u128 * phases.size[1] as u128;
-        let of_windows = (convolution.patch() + convolution.filters / convolution.groups) as u128 * windows;
-        size_of::<T>() as u128 * (convolution.channels_per_group() as u128 * phases.channel() as u128 + of_windows)
+        let planes = convolution.channels_per_group() as u128 * Planes::of(convolution).channel as u128;
+        let windows = (tile(convolution) * convolution.windows.output()[1]) as u128;
+        size_of::<T>() as u128 * (planes + convolution.patch() as u128 * windows)
     }
 
     /// Adds its product with a row of inputs to a row of pre-activations.
@@ -81,36 +69,34 @@ impl<T: Real> ConvolutionMap<T> {
             if is_plain {
                 add_product([per_group, patch, positions], (weight, [1, filters]), (h, [positions, 1]), (z, positions));
             } else {
-                self.split(h);
+                self.write_planes(h);
                 self.add_group(weight, z);
             }
         }
     }
 
-    /// Writes the phases of the channels of a group.
-    fn split(&mut self, h: &[T]) {
-        let (windows, phases) = (&self.convolution.windows, Phases::of(&self.convolution));
-        let ([_, width], [vertical, horizontal]) = (windows.input, windows.stride);
+    /// Writes the planes of the channels of a group.
+    fn write_planes(&mut self, h: &[T]) {
+        let (windows, planes) = (&self.convolution.windows, Planes::of(&self.convolution));
+        let (columns, stride) = (windows.kernel[1], windows.stride[1]);
         // The values beyond the edge stay zero from here on.
-        self.phases.resize(self.convolution.channels_per_group() * phases.channel(), T::default());
-        let planes = self.phases.chunks_exact_mut(phases.plane());
-        for (ix, plane) in planes.enumerate() {
-            let (channel, phase) =
-                (ix / (phases.number[0] * phases.number[1]), ix % (phases.number[0] * phases.number[1]));
-            let (row, column) = (phase / phases.number[1], phase % phases.number[1]);
-            let h = &h[channel * windows.plane()..][..windows.plane()];
-            // The columns of the phase that are inside, and the column of the image that the first of them is.
-            let before = windows.padding[1][0];
-            let start = before.saturating_sub(column).div_ceil(horizontal).min(phases.size[1]);
-            let end = (before + width).saturating_sub(column).div_ceil(horizontal).clamp(start, phases.size[1]);
-            let first = (start * horizontal + column).saturating_sub(before).min(width);
-            for (y, line) in plane.chunks_exact_mut(phases.size[1]).enumerate() {
-                let Some(y) = (y * vertical + row).checked_sub(windows.padding[0][0]) else { continue };
-                if y < windows.input[0] {
-                    let (h, line) = (&h[y * width + first..(y + 1) * width], &mut line[start..end]);
-                    match horizontal {
+        self.planes.resize(self.convolution.channels_per_group() * planes.channel, T::default());
+        for (channel, h) in h.chunks_exact(windows.plane()).enumerate() {
+            for (ix, plane) in
+                self.planes[channel * planes.channel..][..planes.channel].chunks_exact_mut(planes.len).enumerate()
+            {
+                let (phase, kx) = (ix / columns, ix % columns);
+                let inside = windows.windows_at(1, kx, 0, windows.input[1] - 1);
+                if inside.is_empty() {
+                    continue;
+                }
+                let first = inside.start * stride + kx - windows.padding[1][0];
+                for (oy, line) in plane.chunks_exact_mut(windows.output()[1]).enumerate() {
+                    let Some(y) = windows.input_at(0, oy, phase) else { continue };
+                    let (h, line) = (&h[y * windows.input[1]..][first..windows.input[1]], &mut line[inside.clone()]);
+                    match stride {
                         1 => line.copy_from_slice(&h[..line.len()]),
-                        stride => line.iter_mut().zip(h.iter().step_by(stride)).for_each(|(to, &h)| *to = h),
+                        _ => line.iter_mut().zip(h.iter().step_by(stride)).for_each(|(to, &h)| *to = h),
                     }
                 }
             }
@@ -122,37 +108,28 @@ impl<T: Real> ConvolutionMap<T> {
         let Convolution { windows, filters, groups } = self.convolution;
         let (patch, positions, per_group) = (self.convolution.patch(), windows.positions(), filters / groups);
         let ([height, width], tile) = (windows.output(), tile(&self.convolution));
-        let pitch = Phases::of(&self.convolution).size[1];
         for first in (0..height).step_by(tile) {
-            let rows = tile.min(height - first);
-            let run = (rows - 1) * pitch + width;
+            let run = tile.min(height - first) * width;
             self.patches.resize(patch * run, T::default());
-            self.write_patches(first, run);
-            let (left, right) = ((weight, [1, filters]), (self.patches.as_slice(), [run, 1]));
-            if run == rows * width {
-                add_product([per_group, patch, run], left, right, (&mut z[first * width..], positions));
-                continue;
-            }
-            self.sums.clear();
-            self.sums.resize(per_group * run, T::default());
-            add_product([per_group, patch, run], left, right, (&mut self.sums, run));
-            for (z, sums) in z.chunks_exact_mut(positions).zip(self.sums.chunks_exact(run)) {
-                let rows = z[first * width..].chunks_exact_mut(width).zip(sums.chunks(pitch));
-                rows.for_each(|(z, sums)| z.iter_mut().zip(sums).for_each(|(z, &sum)| *z += sum));
-            }
+            self.write_patches(first * width, run);
+            add_product(
+                [per_group, patch, run],
+                (weight, [1, filters]),
+                (&self.patches, [run, 1]),
+                (&mut z[first * width..], positions),
+            );
         }
     }
 
-    /// Writes the patches of a run of windows that begins with a row of them, element by element.
+    /// Writes the patches of a run of windows, element by element.
     fn write_patches(&mut self, first: usize, run: usize) {
-        let (windows, phases) = (&self.convolution.windows, Phases::of(&self.convolution));
-        let [kernel_height, kernel_width] = windows.kernel;
+        let (windows, planes) = (&self.convolution.windows, Planes::of(&self.convolution));
+        let ([rows, columns], width) = (windows.kernel, windows.output()[1]);
         for (element, line) in self.patches.chunks_exact_mut(run).enumerate() {
-            let (channel, ky, kx) =
-                (element / windows.area(), element / kernel_width % kernel_height, element % kernel_width);
-            let phase = ky % windows.stride[0] * phases.number[1] + kx % windows.stride[1];
-            let start = (first + ky / windows.stride[0]) * phases.size[1] + kx / windows.stride[1];
-            line.copy_from_slice(&self.phases[channel * phases.channel() + phase * phases.plane() + start..][..run]);
+            let (channel, ky, kx) = (element / windows.area(), element / columns % rows, element % columns);
+            let plane = ky % windows.stride[0] * columns + kx;
+            let start = channel * planes.channel + plane * planes.len + ky / windows.stride[0] * width + first;
+            line.copy_from_slice(&self.planes[start..][..run]);
         }
     }
 
