@@ -14,7 +14,7 @@ use crate::trace::Crossing;
 
 /// Rows of a block: enough to feed the matrix product, few enough to stay in the cache.
 pub(super) fn block_rows(architecture: &Architecture) -> usize {
-    const ELEMENTS: usize = 1 << 16;
+    const ELEMENTS: usize = 1 << 17;
     let hidden = architecture.layers().iter().map(|layer| layer.affine.units());
     let widest = hidden.chain([architecture.input_dim()]).max().unwrap_or(1);
     // Convolutions go row by row, and their layers are wide.
