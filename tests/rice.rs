@@ -8,38 +8,13 @@ mod common;
 use std::f64::consts::PI;
 use std::fmt::Write as _;
 
+use common::estimates::{Z, run, z};
 use linregions::engine::cpu::CpuEngine;
-use linregions::engine::{Engine, Estimator, PathCounts, Precision};
+use linregions::engine::{Engine, Estimator, Precision};
 use linregions::error::ErrorKind;
-use linregions::experiment::{Estimate, Observer, Plan, Progress, allocate, estimate};
+use linregions::experiment::{Estimate, Plan};
 use linregions::stats::{Density, Quantity};
 use linregions::theory::infinite_width;
-
-const Z: f64 = 4.9;
-
-struct Silent;
-
-impl Observer for Silent {
-    fn counted(&mut self, _: u64, _: &[PathCounts]) -> linregions::Result<()> {
-        Ok(())
-    }
-
-    fn progress(&mut self, _: Progress) {}
-}
-
-/// Runs a plan on all cores.
-fn run(changes: &[(&str, &str)], method: &str, seed: &str) -> (Plan, Estimate) {
-    let own = [("method", method), ("seed", seed), ("paths-per-network", "auto")];
-    let mut plan = common::plan(&[changes, &own].concat());
-    let engine = CpuEngine::new(None, Precision::F32).expect("threads");
-    allocate(&mut plan, &engine, &common::GO_ON).expect("a pilot");
-    let result = estimate(&plan, &engine, &mut Silent, &common::GO_ON).expect("a result");
-    (plan, result)
-}
-
-fn z(a: &Density, b: &Density) -> f64 {
-    (a.mean - b.mean) / a.std_error.expect("many networks").hypot(b.std_error.expect("many networks"))
-}
 
 /// Architecture, activation, weights, bias, and further flags.
 type Case = (&'static str, &'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);

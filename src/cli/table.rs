@@ -4,6 +4,7 @@ use std::io::{Result, Write};
 
 use serde::Serialize;
 
+use crate::engine::{Estimator, Method};
 use crate::experiment::{Estimate, Plan, SummaryRow};
 use crate::files::csv_write_error;
 use crate::network::BiasLaw;
@@ -109,7 +110,11 @@ fn verdict(out: &mut dyn Write, plan: &Plan, estimate: &Estimate) -> Result<()> 
         return writeln!(out, "No upper bound on the density applies: {reason}.");
     };
     let headline = plan.headline();
-    let what = if headline == Quantity::Boundaries { "boundaries" } else { "flips" };
+    let what = match plan.estimator {
+        Estimator::Count(Method::Sampled { .. }) => "flips",
+        _ if headline == Quantity::Boundaries => "boundaries",
+        _ => "crossings",
+    };
     match estimate.moments.density(headline) {
         None => writeln!(out, "The paths have no length, so there is no density.")?,
         Some(density) => {

@@ -65,7 +65,7 @@ impl Costs {
     pub(super) fn of(ensemble: &Ensemble, estimator: Estimator, crossings: &[f64]) -> Self {
         let architecture = ensemble.network.architecture();
         let n_drawn = match estimator {
-            Estimator::Rice { .. } => RateLaw::of_network(&ensemble.network)[0].n_drawn(architecture.depth()),
+            Estimator::Rice { .. } => RateLaw::n_drawn(&RateLaw::of_network(&ensemble.network)),
             Estimator::Count(_) => architecture.depth(),
         };
         // A row of every layer: its product, its activations.

@@ -107,12 +107,13 @@ impl Plan {
         Ok(Self { ensemble, estimator, open, networks, target_error })
     }
 
-    /// The quantity that is reported first and that `target_error` is about: boundaries where they are located; the
+    /// The quantity that is reported first and that `target_error` is about: boundaries where they are located or known; the
     /// sampled method misses coincident ones, so there the flips.
     pub fn headline(&self) -> Quantity {
         match self.estimator {
-            Estimator::Count(Method::Exact) | Estimator::Rice { .. } => Quantity::Boundaries,
             Estimator::Count(Method::Sampled { .. }) => Quantity::Crossings,
+            _ if self.knows(Quantity::Boundaries) => Quantity::Boundaries,
+            _ => Quantity::Crossings,
         }
     }
 
@@ -171,11 +172,11 @@ impl Plan {
     }
 
     /// Whether the estimator gives the density of a quantity as far as it counts: the Rice estimator does not know of crossings without
-    /// a rate, where biases are zero.
+    /// a rate, where biases are zero, and of those that coincide.
     pub fn knows(&self, quantity: Quantity) -> bool {
         match self.estimator {
             Estimator::Count(_) => true,
-            Estimator::Rice { .. } => rice::knows(&self.ensemble.network, quantity),
+            Estimator::Rice { .. } => rice::knows(&self.ensemble.network, &self.ensemble.path, quantity),
         }
     }
 

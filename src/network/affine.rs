@@ -83,6 +83,13 @@ impl Windows {
         (at < self.input[axis]).then_some(at)
     }
 
+    /// The rows or columns of the image that are inside a window.
+    pub(crate) fn inside(&self, axis: usize, window: usize) -> std::ops::Range<usize> {
+        let (start, before) = (window * self.stride[axis], self.padding[axis][0]);
+        let end = (start + self.kernel[axis]).saturating_sub(before).min(self.input[axis]);
+        start.saturating_sub(before).min(end)..end
+    }
+
     /// The windows whose own row or column `offset` is one of the rows or columns `first` to `last` of the image, as a range.
     pub(crate) fn windows_at(&self, axis: usize, offset: usize, first: usize, last: usize) -> std::ops::Range<usize> {
         let (stride, before) = (self.stride[axis], self.padding[axis][0]);
@@ -355,6 +362,23 @@ mod tests {
                         }
                     }
                     assert_eq!(z[(filter * rows + oy) * columns + ox], sum, "{convolution:?} {filter} {oy} {ox}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn windows_have_their_parts_of_the_image() {
+        for windows in [
+            windows(1, [5, 7], [3, 4], [2, 3], [0, 2, 1, 0]),
+            windows(1, [1, 2], [1, 3], [1, 1], [0, 0, 2, 2]),
+            windows(1, [4, 1], [2, 1], [3, 1], [1, 1, 0, 0]),
+        ] {
+            windows.check().unwrap();
+            for axis in [0, 1] {
+                for window in 0..windows.output()[axis] {
+                    let inside = (0..windows.kernel[axis]).filter_map(|offset| windows.input_at(axis, window, offset));
+                    assert_eq!(windows.inside(axis, window).collect::<Vec<_>>(), inside.collect::<Vec<_>>());
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Ensembles that expected crossings do not suit: refused, or pointed out.
 
 use crate::error::{Error, Result};
-use crate::network::{Activation, BiasLaw, Layer, RandomNetwork};
+use crate::network::{Activation, ActivationKind, Affine, Architecture, BiasLaw, Layer, RandomNetwork, Windows};
 use crate::path::{Path, PathLaw, RandomPath};
 use crate::stats::Quantity;
 use crate::theory::infinite_width::pre_activation_stds;
@@ -23,7 +23,9 @@ const HOPELESS: f64 = 1e-4;
 /// # Errors
 /// Says why, and what to do.
 pub fn check(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
-    network.architecture().check_dense_chain("--method rice")?;
+    for (ix, layer) in network.architecture().layers().iter().enumerate() {
+        check_layer(layer).map_err(|e| e.at(format!("--method rice: hidden layer {}", ix + 1)))?;
+    }
     let is_normal = network.weights().is_gaussian() && matches!(network.bias(), BiasLaw::Zero | BiasLaw::Normal(_));
     if let Some(activation) =
         network.architecture().grouped().filter(|activation| activation.group_size() > 1 && !is_normal)
@@ -37,6 +39,12 @@ pub fn check(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
     }
     if network.bias() == BiasLaw::Zero {
         check_zero_bias(network, path)?;
+    }
+    if ![Quantity::Crossings, Quantity::Boundaries].into_iter().any(|quantity| knows(network, path, quantity)) {
+        return Err(Error::usage(
+            "--method rice with zero biases: where all units of a layer fall silent crossings have no rate, and windows that are alike make \
+             crossings coincide: give --bias a law, or use --method exact",
+        ));
     }
     let Ok(first) = path.draw(0, 0, 1) else { return Ok(()) };
     let scales = pre_activation_stds(network, first.reach());
@@ -56,6 +64,36 @@ pub fn check(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Refuses layers without closed-form rates, whatever the laws of weights and biases.
+fn check_layer(layer: &Layer) -> Result<()> {
+    if layer.activation.n_switches() > 0 && layer.affine.n_weights() == 0 {
+        return Err(Error::usage(
+            "compares values that no weights of its own multiply, as max-pooling does, which has no closed-form crossing rate: use \
+             --method exact, or average pooling",
+        ));
+    }
+    let is_added = layer.skips.iter().any(|skip| skip.map.is_none());
+    if let ActivationKind::Maxout { rank } = *layer.activation.kind()
+        && is_added
+        && rank > 2
+    {
+        return Err(Error::usage(format!(
+            "maxout units of rank {rank} have no closed-form crossing rate where outputs are added as they are: use --method exact, or \
+             a map (+ in place of ~)"
+        )));
+    }
+    let positions = |map: &Affine| match map {
+        Affine::Convolution(map) => map.windows.positions(),
+        _ => 1,
+    };
+    let other =
+        |map: &Affine| map.n_weights() == 0 || positions(map) != 1 && positions(map) != positions(&layer.affine);
+    match layer.skips.iter().filter_map(|skip| skip.map.as_ref()).any(other) {
+        true => Err(Error::usage("adds what a map without weights or with other positions makes: use --method exact")),
+        false => Ok(()),
+    }
 }
 
 fn check_zero_bias(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
@@ -83,18 +121,85 @@ fn check_zero_bias(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
             path.law()
         )));
     }
+    if let Some(layer) = layer_of_single_inputs(network.architecture()) {
+        return Err(Error::usage(format!(
+            "--method rice with zero biases: units of hidden layer {} see one number of the input, and where it is 0 they cross all at \
+             once, a single point that has no rate: give --bias a law, or use --method exact",
+            layer + 1
+        )));
+    }
+    let adds = network.architecture().layers().iter().any(|layer| layer.skips.iter().any(|skip| skip.map.is_none()));
+    if adds && silent_part(network) > LARGE {
+        return Err(Error::usage(
+            "--method rice with zero biases: where all units of a layer fall silent, layers that add outputs as they are cross at points \
+             that have no rate: give --bias a law, or use --method exact",
+        ));
+    }
     Ok(())
 }
 
-/// Whether the estimate knows the density of a quantity. Without biases the units after a layer that falls silent stay exactly on
-/// their breakpoint, which is a crossing without a rate. It is at the crossing that made the layer silent, so boundaries are known.
-pub(crate) fn knows(network: &RandomNetwork, quantity: Quantity) -> bool {
+/// The first layer with breakpoints (from 0) of which a unit sees a linear function of the input with values in one dimension.
+fn layer_of_single_inputs(architecture: &Architecture) -> Option<usize> {
+    let mut is_linear = vec![true];
+    for (ix, layer) in architecture.layers().iter().enumerate() {
+        let linear = sources(ix, layer).all(|(source, _)| is_linear[source]);
+        let values: usize = sources(ix, layer).map(|(_, map)| least_seen(map)).sum();
+        if layer.activation.n_switches() > 0 && linear && values == 1 {
+            return Some(ix);
+        }
+        is_linear.push(linear && layer.activation.n_switches() == 0);
+    }
+    None
+}
+
+/// The sources of hidden layer `ix` (from 0) that weights or means of a window are taken of, with their maps.
+fn sources(ix: usize, layer: &Layer) -> impl Iterator<Item = (usize, &Affine)> {
+    let skips = layer.skips.iter().filter_map(|skip| Some((skip.source, skip.map.as_ref()?)));
+    [(ix, &layer.affine)].into_iter().chain(skips)
+}
+
+/// The fewest values that a unit of a map is connected to.
+fn least_seen(map: &Affine) -> usize {
+    let inside = |windows: &Windows| -> usize {
+        let least = |axis| (0..windows.output()[axis]).map(|window| windows.inside(axis, window).len()).min();
+        [0, 1].into_iter().filter_map(least).product()
+    };
+    match map {
+        Affine::Convolution(map) => map.channels_per_group() * inside(&map.windows),
+        Affine::AveragePool(windows) => inside(windows),
+        Affine::Dense { .. } | Affine::WindowValues(_) => map.fan_in(),
+    }
+}
+
+/// Whether the estimate knows the density of a quantity.
+///
+/// Without biases the units after a layer that falls silent stay exactly on their breakpoint, which is a crossing without a rate.
+/// It is at the crossing that made the layer silent, so boundaries are known.
+///
+/// A filter crosses at once at positions whose windows have the same values all along a path. Random paths have no such windows, but
+/// images from files may, and then boundaries are fewer than crossings.
+pub(crate) fn knows(network: &RandomNetwork, path: &RandomPath, quantity: Quantity) -> bool {
     let depends = match quantity {
         Quantity::Crossings => true,
         Quantity::LayerCrossings(layer) => layer > 0,
-        Quantity::Boundaries | Quantity::Knots => false,
+        Quantity::Boundaries => return !may_coincide(network.architecture(), path),
+        Quantity::Knots => false,
     };
     !(depends && network.bias() == BiasLaw::Zero && silent_part(network) > LARGE)
+}
+
+/// Whether windows of a convolution may have the same values all along a path.
+fn may_coincide(architecture: &Architecture, path: &RandomPath) -> bool {
+    let is_given = matches!(path.law(), PathLaw::File { .. } | PathLaw::Data { .. });
+    let has_two_alike = |windows: &Windows| {
+        let insides = |axis| (0..windows.output()[axis]).map(move |window| windows.inside(axis, window));
+        [0, 1].into_iter().any(|axis| insides(axis).zip(insides(axis).skip(1)).any(|(one, next)| one == next))
+    };
+    architecture.layers().iter().any(|layer| match &layer.affine {
+        Affine::Convolution(map) => is_given && map.windows.positions() > 1,
+        Affine::AveragePool(windows) => has_two_alike(windows),
+        Affine::Dense { .. } | Affine::WindowValues(_) => false,
+    })
 }
 
 /// What a careful user should know, of pre-activations about as large as `scales`.
@@ -130,30 +235,42 @@ pub(crate) fn warnings(network: &RandomNetwork, scales: &[f64]) -> Vec<String> {
 }
 
 /// About the part of the crossings that are where a layer falls silent, in the limit of small biases: of n units of ReLU none or only
-/// one is active with probability (n + 1) / 2^n, and then the layers after it have no rate.
+/// one is active with probability (n + 1) / 2^n, and then layers that see nothing else have no rate. Neighbouring positions of one
+/// filter are taken to be active together.
 fn silent_part(network: &RandomNetwork) -> f64 {
     let falls_silent = |activation: &Activation| {
         let Some(pieces) = activation.scalar() else { return false };
         let mut parts = pieces.slopes.iter().zip(&pieces.intercepts);
         pieces.breakpoints.contains(&0.0) && parts.any(|(slope, intercept)| *slope == 0.0 && *intercept == 0.0)
     };
-    let (mut lost, mut all, mut silent) = (0.0, 0.0, 0.0);
-    for layer in network.architecture().layers() {
-        let n = layer.groups() as f64;
-        lost += silent * n;
-        all += n;
-        if falls_silent(&layer.activation) {
-            silent += (1.0 - silent) * ((n + 1.0) * (-n).exp2()).min(1.0);
+    let layers = network.architecture().layers();
+    // Of what the sources are made of, with the input first.
+    let (mut lost, mut all, mut silent) = (0.0, 0.0, vec![0.0]);
+    for (ix, layer) in layers.iter().enumerate() {
+        let seen_silent = |(source, map): (usize, &Affine)| {
+            let falls = source.checked_sub(1).is_some_and(|before| falls_silent(&layers[before].activation));
+            let n = match map {
+                Affine::Convolution(map) => map.channels_per_group(),
+                _ => map.fan_in(),
+            } as f64;
+            let now = if falls { ((n + 1.0) * (-n).exp2()).min(1.0) } else { 0.0 };
+            silent[source] + (1.0 - silent[source]) * now
+        };
+        let before = sources(ix, layer).map(seen_silent).fold(1.0, f64::min);
+        if layer.affine.n_weights() > 0 {
+            lost += before * layer.groups() as f64;
+            all += layer.groups() as f64;
         }
+        silent.push(before);
     }
-    lost / all
+    if all > 0.0 { lost / all } else { 0.0 }
 }
 
-/// The smallest ratio of biases to pre-activations after the first layer; `None` without biases.
+/// The smallest ratio of biases to pre-activations after the first layer that has any; `None` without biases.
 fn bias_ratio(network: &RandomNetwork, scales: &[f64]) -> Option<f64> {
-    let layers = network.architecture().layers().iter().zip(scales).skip(1);
+    let layers = network.architecture().layers().iter().zip(scales).filter(|(layer, _)| layer.affine.n_biases() > 0);
     let ratio = |(layer, scale): (&Layer, &f64)| network.bias().std(layer.affine) / scale;
-    (network.bias() != BiasLaw::Zero).then(|| layers.map(ratio).fold(1.0, f64::min))
+    (network.bias() != BiasLaw::Zero).then(|| layers.skip(1).map(ratio).fold(1.0, f64::min))
 }
 
 /// The smallest probability that some unit of a layer is on a piece that makes more than a hundredth of its slopes, where that is
@@ -181,16 +298,19 @@ fn rarest_steep_piece(network: &RandomNetwork, scales: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Architecture;
 
     fn network(shape: &str, activation: &str, weights: &str, bias: &str) -> RandomNetwork {
         let architecture = Architecture::parse(shape, activation.parse().unwrap(), 1).unwrap();
         RandomNetwork::new(architecture, weights.parse().unwrap(), bias.parse().unwrap(), 0).unwrap()
     }
 
+    fn path_in(dim: usize) -> RandomPath {
+        let law = PathLaw::from_flags("segment", crate::path::StartLaw::Normal(1.0), 2.0, dim).unwrap();
+        RandomPath::new(law, dim, 0).unwrap()
+    }
+
     fn path() -> RandomPath {
-        RandomPath::new(PathLaw::from_flags("segment", crate::path::StartLaw::Normal(1.0), 2.0, 2).unwrap(), 2, 0)
-            .unwrap()
+        path_in(2)
     }
 
     #[test]
@@ -208,12 +328,20 @@ mod tests {
             ("2-6x3", "hard-tanh", "he-normal", "normal:1e-8", false, 0),
             ("2-6x3", "relu6", "he-uniform", "uniform:1e-8", true, 1),
             ("2-6x3", "relu", "he-normal", "zero", false, 1),
+            // A unit sees all values of the layer before, or 4 or 20 channels, or other sources that are never silent.
+            ("2x9-c4k3-c20k3p1-5", "relu", "he-normal", "normal:1e-8", true, 1),
+            ("2x9-c20k3-c4k3p1-7", "relu", "he-normal", "normal:1e-8", false, 1),
+            ("2x9-c4k3-c9k5+", "relu", "he-normal", "normal:1e-8", false, 0),
+            ("9-4-4+x3", "relu", "he-normal", "zero", false, 0),
+            ("9-4-4+-4", "relu", "he-normal", "zero", false, 1),
+            ("9-4-[4-4]", "relu", "he-normal", "zero", true, 1),
             ("2-40x3", "relu", "he-normal", "zero", false, 0),
         ] {
             let network = network(shape, activation, weights, bias);
             let place = format!("{shape} {activation} {weights} {bias}");
-            assert_eq!(check(&network, &path()).is_err(), is_refused, "{place}");
-            let scales = pre_activation_stds(&network, path().draw(0, 0, 1).unwrap().reach());
+            let path = path_in(network.architecture().input_dim());
+            assert_eq!(check(&network, &path).is_err(), is_refused, "{place}");
+            let scales = pre_activation_stds(&network, path.draw(0, 0, 1).unwrap().reach());
             assert_eq!(warnings(&network, &scales).len(), n_warnings, "{place}");
         }
     }
@@ -221,13 +349,13 @@ mod tests {
     #[test]
     fn crossings_are_left_out_only_where_silence_without_biases_makes_some() {
         let all = Quantity::Crossings;
-        assert!(!knows(&network("2-6x3", "relu", "he-normal", "zero"), all));
-        assert!(knows(&network("2-6x3", "relu", "he-normal", "zero"), Quantity::Boundaries));
-        assert!(knows(&network("2-6x3", "relu", "he-normal", "zero"), Quantity::LayerCrossings(0)));
-        assert!(!knows(&network("2-6x3", "relu", "he-normal", "zero"), Quantity::LayerCrossings(1)));
-        assert!(knows(&network("2-40x3", "relu", "he-normal", "zero"), all));
-        assert!(knows(&network("2-6x3", "abs", "he-normal", "zero"), all));
-        assert!(knows(&network("2-6x3", "relu", "he-normal", "normal:0.1"), all));
+        assert!(!knows(&network("2-6x3", "relu", "he-normal", "zero"), &path(), all));
+        assert!(knows(&network("2-6x3", "relu", "he-normal", "zero"), &path(), Quantity::Boundaries));
+        assert!(knows(&network("2-6x3", "relu", "he-normal", "zero"), &path(), Quantity::LayerCrossings(0)));
+        assert!(!knows(&network("2-6x3", "relu", "he-normal", "zero"), &path(), Quantity::LayerCrossings(1)));
+        assert!(knows(&network("2-40x3", "relu", "he-normal", "zero"), &path(), all));
+        assert!(knows(&network("2-6x3", "abs", "he-normal", "zero"), &path(), all));
+        assert!(knows(&network("2-6x3", "relu", "he-normal", "normal:0.1"), &path(), all));
     }
 
     #[test]

@@ -14,10 +14,16 @@
 //! - Any other weights, biases of density rho, activations of one pre-activation: given the layer's weights, too, unit i crosses
 //!   the breakpoint tau at the rate |z'| rho(tau - (z - b)). Only the layer's own biases are not needed.
 //!
+//! A unit of a convolution is such a process at every position: h are the values in its window, and filters of a group have one law at
+//! each position. What a layer adds through maps of further sources adds to all three moments, weights being independent; what
+//! it adds as it is, is a known mean m with the derivative m', about which z crosses the moving level tau - m. Average pooling has
+//! no weights and crosses nothing. Max-pooling compares values without fresh weights of its own, and is refused.
+//!
 //! Both are exact at every width: the estimate is unbiased. It is of the ensemble's mean, not of any one network's count.
 //!
 //! Points are where crossings are: they are drawn from the law of locations at infinite width, and rates divided by their
-//! density. The paths of one network are [spread out](crate::path::EvenPaths). Networks are independent, so errors over networks
+//! density. Where units see a part of what comes before, they cross in other places, and half of the points are anywhere. The paths of one
+//! network are [spread out](crate::path::EvenPaths). Networks are independent, so errors over networks
 //! are valid.
 //!
 //! Where a rate is nearly all in intervals too short to be met by points, the estimate would take forever to see it: [`check`]
@@ -35,17 +41,18 @@ use crate::network::{BiasDensity, BiasLaw, Layer, RandomNetwork};
 /// How the expected crossing rate of a layer follows from what comes before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum RateLaw {
-    /// From the layer's inputs: normal weights of this variance, normal biases of this one.
+    /// From the layer's inputs: normal weights, in the layer's main map of this variance, normal biases of this one.
     Inputs { weight_variance: f64, bias_variance: f64 },
     /// From the layer's pre-activations without bias.
     PreActivations(BiasDensity),
 }
 
 impl RateLaw {
-    /// The law of a layer; `None` where there is none.
+    /// The law of a layer; `None` where there is none, which is without breakpoints for pools alone.
     fn of_layer(network: &RandomNetwork, layer: &Layer) -> Option<Self> {
         let (affine, bias) = (layer.affine, network.bias());
         match bias {
+            _ if affine.n_weights() == 0 => None,
             BiasLaw::Zero | BiasLaw::Normal(_) if network.weights().is_gaussian() => Some(Self::Inputs {
                 weight_variance: network.weights().variance(affine),
                 bias_variance: bias.std(affine).powi(2),
@@ -55,17 +62,18 @@ impl RateLaw {
         }
     }
 
-    /// The laws of all hidden layers of a network that [`check`] admits.
-    pub(crate) fn of_network(network: &RandomNetwork) -> Vec<Self> {
-        let layers = network.architecture().layers().iter();
-        layers.map(|layer| Self::of_layer(network, layer).expect("the network was checked")).collect()
+    /// The laws of all hidden layers of a network that [`check`] admits; those of pools have none and cross nothing.
+    pub(crate) fn of_network(network: &RandomNetwork) -> Vec<Option<Self>> {
+        network.architecture().layers().iter().map(|layer| Self::of_layer(network, layer)).collect()
     }
 
-    /// Layers whose weights are needed, of so many with laws of this kind: the last layer's rate may do without its own.
-    pub(crate) fn n_drawn(self, depth: usize) -> usize {
-        match self {
-            Self::Inputs { .. } => depth - 1,
-            Self::PreActivations(_) => depth,
+    /// Layers whose weights are needed, the first so many of all with these laws: the last layer that has any may do without its own.
+    pub(crate) fn n_drawn(laws: &[Option<Self>]) -> usize {
+        let last = laws.iter().enumerate().rev().find_map(|(ix, law)| Some((ix, (*law)?)));
+        match last {
+            None => 0,
+            Some((ix, Self::Inputs { .. })) => ix,
+            Some((ix, Self::PreActivations(_))) => ix + 1,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::engine::PathCounts;
 use crate::ensemble::Ensemble;
 use crate::error::Result;
-use crate::network::RandomNetwork;
+use crate::network::{Affine, RandomNetwork};
 use crate::path::{EvenPaths, Path};
 use crate::theory::rice::{Switches, homogeneous_gain};
 
@@ -53,8 +53,8 @@ impl Points {
 /// At infinite width, crossings lie on a line at distance d from the origin with a Cauchy law: centred at the point nearest to
 /// the origin, its half-width the root of d^2 + B, where B is the ratio of E z(0)^2 to the factor of |x|^2 in E z(x)^2. Half of
 /// the points have the width of the first layer, half that of the last; other layers are between. Where activations are not
-/// homogeneous, breakpoints take part in B, and because nothing better is known of deep layers half of the points are uniform. No
-/// rate is multiplied by more than a few times the path's length then.
+/// homogeneous, breakpoints take part in B. Because nothing better is known of deep layers there, and of convolutions and skips, half of the
+/// points are uniform then. No rate is multiplied by more than a few times the path's length then.
 ///
 /// A path's points are stratified: point j of m has its place in the j-th m-th of this law.
 #[derive(Debug)]
@@ -235,28 +235,77 @@ impl Edge {
 
 /// The parts of the law of points for a network.
 fn laws(network: &RandomNetwork) -> Vec<Law> {
-    let layers = network.architecture().layers();
-    let gain = |l: usize| network.weights().variance(layers[l].affine);
-    let bias = |l: usize| network.bias().std(layers[l].affine).powi(2);
-    let gains: Option<Vec<f64>> = layers.iter().map(|layer| homogeneous_gain(&layer.activation)).collect();
-    if let Some(gains) = gains {
-        // E z(x)^2 = a |x|^2 + beta: the ratio grows from layer to layer.
-        let (mut a, mut ratio) = (gain(0), bias(0) / gain(0));
-        let near = ratio;
-        for l in 1..layers.len() {
-            a *= gains[l - 1] * layers[l].affine.inputs() as f64 * gain(l);
-            ratio += if bias(l) > 0.0 { bias(l) / a } else { 0.0 };
+    let architecture = network.architecture();
+    let scales = scales(network);
+    let (Some(&first), Some(&last)) = (scales.first(), scales.last()) else {
+        // Pools alone cross nothing.
+        return vec![Law { share: 1.0, width2: f64::INFINITY }];
+    };
+    // As good as uniform far below this.
+    const FAR: f64 = 1e60;
+    let far = if last.ratio < FAR { last.ratio } else { FAR };
+    let breakpoints = || architecture.layers().iter().flat_map(|layer| Switches::of_layer(layer).levels);
+    let is_homogeneous = architecture.layers().iter().all(|layer| homogeneous_gain(&layer.activation).is_some());
+    let [near, far] = match is_homogeneous {
+        true => [first.ratio, far],
+        false => {
+            let squares = breakpoints().map(|tau| tau * tau);
+            let (low, high) =
+                squares.fold((f64::MAX, 0.0), |(low, high): (f64, f64), square| (low.min(square), high.max(square)));
+            [low.min(high), high].map(|square| (first.bias_variance + square) / first.a)
         }
-        // As good as uniform far below this.
-        const FAR: f64 = 1e60;
-        let far = if ratio < FAR { ratio } else { FAR };
-        return vec![Law { share: 0.5, width2: near }, Law { share: 0.5, width2: far }];
+    };
+    let cauchy = |share, width2| Law { share, width2 };
+    match is_homogeneous && architecture.is_dense_chain() {
+        true => vec![cauchy(0.5, near), cauchy(0.5, far)],
+        false => vec![cauchy(0.25, near), cauchy(0.25, far), cauchy(0.5, f64::INFINITY)],
     }
-    let breakpoints = layers.iter().flat_map(|layer| Switches::of_layer(layer).levels);
-    let squares = breakpoints.map(|tau| tau * tau);
-    let (nearest, farthest) = squares.fold((f64::MAX, 0.0), |(low, high): (f64, f64), x| (low.min(x), high.max(x)));
-    let cauchy = |tau2: f64| Law { share: 0.25, width2: (bias(0) + tau2) / gain(0) };
-    vec![cauchy(nearest.min(farthest)), cauchy(farthest), Law { share: 0.5, width2: f64::INFINITY }]
+}
+
+/// E z(x)^2 = a |x|^2 + beta of a layer, as if activations were homogeneous and layers wide.
+#[derive(Clone, Copy)]
+struct Scale {
+    a: f64,
+    /// beta / a.
+    ratio: f64,
+    bias_variance: f64,
+}
+
+/// Those of all layers with weights.
+fn scales(network: &RandomNetwork) -> Vec<Scale> {
+    let architecture = network.architecture();
+    // The sum of the squares of a source is `gain` (a |x|^2 + beta).
+    let mut sources = vec![(1.0, Scale { a: 1.0, ratio: 0.0, bias_variance: 0.0 })];
+    let mut scales = Vec::new();
+    for (ix, layer) in architecture.layers().iter().enumerate() {
+        let term = |source: usize, map: Option<&Affine>| {
+            // What multiplies a square, and how many of them a unit sees.
+            let (square, seen) = match map {
+                Some(map @ (Affine::Dense { .. } | Affine::Convolution(_))) => {
+                    (network.weights().variance(*map), map.fan_in())
+                }
+                Some(Affine::AveragePool(windows)) => ((windows.area() as f64).powi(-2), windows.area()),
+                Some(Affine::WindowValues(_)) | None => (1.0, 1),
+            };
+            let (gain, scale): (f64, Scale) = sources[source];
+            let share = seen as f64 / architecture.source_len(source) as f64;
+            (scale.a * (gain * share * square), scale.ratio)
+        };
+        let skips = layer.skips.iter().map(|skip| term(skip.source, skip.map.as_ref()));
+        let terms: Vec<(f64, f64)> = [term(ix, Some(&layer.affine))].into_iter().chain(skips).collect();
+        let a: f64 = terms.iter().map(|(a, _)| a).sum();
+        let has_bias = layer.affine.n_biases() > 0;
+        let bias_variance = if has_bias { network.bias().std(layer.affine).powi(2) } else { 0.0 };
+        // The ratio grows from layer to layer.
+        let before: f64 = terms.iter().map(|(part, ratio)| part / a * ratio).sum();
+        let ratio = before + if bias_variance > 0.0 { bias_variance / a } else { 0.0 };
+        let scale = Scale { a, ratio, bias_variance };
+        if layer.affine.n_weights() > 0 {
+            scales.push(scale);
+        }
+        sources.push((homogeneous_gain(&layer.activation).unwrap_or(1.0) * layer.outputs() as f64, scale));
+    }
+    scales
 }
 
 #[cfg(test)]

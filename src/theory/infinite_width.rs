@@ -39,7 +39,7 @@ impl Moments {
         if q <= 0.0 {
             return 0.0;
         }
-        rice::crossing_rate(q, r / q, s - r * r / q, u)
+        rice::crossing_rate(q, r / q, s - r * r / q, u, 0.0)
     }
 
     /// The moments of the next layer, with weights of variance `weight_gain` / inputs and biases of variance `bias_variance`.

@@ -91,9 +91,11 @@ fn convolutions_and_skips_are_architectures() {
     refuse_with("1x9-c4k3", &["--activation", "max-min"], "max-min joins several filters");
     let table = succeed(&["estimate", "--networks", "5", "--arch", "1x9-c4k3"]);
     assert!(table.contains("No upper bound on the density applies: there is none for convolutions"), "{table}");
+    let rice = row("3x6x6-c4k3p1-[c4k3p1-c4k3p1]x2-avg", &["--method", "rice"]);
+    assert!(rice[1]["mean_density"] == rice[0]["mean_density"] && rice[2]["mean_density"].is_empty());
     refuse(
-        &["estimate", "--arch", "1x9-c4k3", "--method", "rice"],
-        &["--method rice takes dense layers without skips"],
+        &["estimate", "--arch", "1x9-c4k3-max2", "--method", "rice"],
+        &["--method rice: hidden layer 2: compares values", "average pooling"],
     );
     let vast = "64x4096x4096-c4096k3p1-avg";
     refuse(&["estimate", "--arch", vast, "--networks", "1"], &["memory"]);

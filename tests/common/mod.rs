@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod connections;
+pub mod estimates;
 
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;

@@ -44,13 +44,42 @@ impl<T: Real> LayerMap<T> {
         skips: impl Iterator<Item = Rows<'a, T>>,
         z: &mut [T],
     ) {
+        self.set_bias(&weights.bias, z);
+        self.add_products(weights, inputs, skips, z);
+    }
+
+    /// Computes pre-activations from a first half of rows of values, and their derivatives from a second half, along which biases are
+    /// constant.
+    pub(super) fn differentiate<'a>(
+        &mut self,
+        weights: &AffineWeights<T>,
+        inputs: Rows<T>,
+        skips: impl Iterator<Item = Rows<'a, T>>,
+        z: &mut [T],
+    ) {
+        let (values, derivatives) = z.split_at_mut(z.len() / 2);
+        self.set_bias(&weights.bias, values);
+        derivatives.fill(T::default());
+        self.add_products(weights, inputs, skips, z);
+    }
+
+    fn set_bias(&self, bias: &[T], z: &mut [T]) {
         for row in z.chunks_exact_mut(self.units) {
-            match weights.bias.len() {
+            match bias.len() {
                 0 => row.fill(T::default()),
-                n if n == row.len() => row.copy_from_slice(&weights.bias),
-                n => row.chunks_exact_mut(self.units / n).zip(&weights.bias).for_each(|(z, &bias)| z.fill(bias)),
+                n if n == row.len() => row.copy_from_slice(bias),
+                n => row.chunks_exact_mut(self.units / n).zip(bias).for_each(|(z, &bias)| z.fill(bias)),
             }
         }
+    }
+
+    fn add_products<'a>(
+        &mut self,
+        weights: &AffineWeights<T>,
+        inputs: Rows<T>,
+        skips: impl Iterator<Item = Rows<'a, T>>,
+        z: &mut [T],
+    ) {
         self.main.add(&weights.weight, inputs, self.units, z);
         for ((map, weight), rows) in self.skips.iter_mut().zip(&weights.skips).zip(skips) {
             match map {
@@ -213,7 +242,7 @@ mod tests {
             let fill = |n: usize, salt: usize| -> Vec<f64> {
                 (0..n).map(|i| ((i * 7 + salt) % 9) as f64 * 4.0 - 16.0).collect()
             };
-            let n_rows = 3;
+            let n_rows = 4;
             let mut values = vec![fill(n_rows * shape.input_dim(), 1)];
             for (l, layer) in shape.layers().iter().enumerate() {
                 let weights = AffineWeights {
@@ -224,14 +253,22 @@ mod tests {
                 let rows =
                     |source: usize| Rows { values: &values[source], stride: shape.source_len(source), picked: None };
                 let mut z = vec![f64::NAN; n_rows * layer.affine.units()];
-                let skips = layer.skips.iter().map(|skip| rows(skip.source));
-                LayerMap::new(layer).apply(&weights, rows(l), skips, &mut z);
-                for (row, z) in z.chunks_exact(layer.affine.units()).enumerate() {
+                let skips = || layer.skips.iter().map(|skip| rows(skip.source));
+                let mut map = LayerMap::new(layer);
+                map.apply(&weights, rows(l), skips(), &mut z);
+                let mut both = vec![f64::NAN; z.len()];
+                map.differentiate(&weights, rows(l), skips(), &mut both);
+                let (z, both) = (z.chunks_exact(layer.affine.units()), both.chunks_exact(layer.affine.units()));
+                for (row, (z, either)) in z.zip(both).enumerate() {
                     let value =
                         |source: usize| &values[source][row * shape.source_len(source)..][..shape.source_len(source)];
                     let plain = layer.pre_activations(&weights, value(l), value);
-                    let differ = z.iter().zip(&plain).position(|(a, b)| (a - b).abs() > 1e-9 * b.abs());
-                    assert_eq!(differ, None, "{text}, layer {}, row {row}", l + 1);
+                    let slopes = layer.derivatives(&weights, value(l), value);
+                    let is_value = row < n_rows / 2;
+                    for (fast, plain) in [(z, &plain), (either, if is_value { &plain } else { &slopes })] {
+                        let differ = fast.iter().zip(plain).position(|(a, b)| (a - b).abs() > 1e-9 * b.abs());
+                        assert_eq!(differ, None, "{text}, layer {}, row {row}", l + 1);
+                    }
                 }
                 values.push(fill(n_rows * layer.outputs(), 5 + l));
             }

@@ -1,24 +1,6 @@
 //! Matrix products: a safe face of the matrix-product crate. The crate's only `unsafe` code.
 
 use super::real::Real;
-use crate::network::AffineWeights;
-
-/// Computes `z = h W + b` for the first half of the rows and `z = h W` for the others, derivatives along which biases are constant: `h` is
-/// row-major (rows x inputs), `z` row-major (rows x units).
-///
-/// # Panics
-/// If the lengths do not fit together.
-pub(super) fn affine_and_linear<T: Real>(h: &[T], weights: &AffineWeights<T>, z: &mut [T]) {
-    let (values, derivatives) = z.split_at_mut(z.len() / 2);
-    values.chunks_exact_mut(weights.bias.len()).for_each(|row| row.copy_from_slice(&weights.bias));
-    derivatives.fill(T::default());
-    let units = weights.bias.len();
-    let (inputs, rows) = (weights.weight.len() / units, z.len() / units);
-    assert_eq!(weights.weight.len(), inputs * units);
-    assert_eq!(z.len(), rows * units);
-    assert_eq!(h.len(), rows * inputs);
-    add_product([rows, inputs, units], (h, [inputs, 1]), (&weights.weight, [units, 1]), (z, units));
-}
 
 /// Adds the product of two matrices to a third, for sizes (rows, inner, columns). Of the factors the strides of rows and columns are
 /// given, of the sum that of rows, whose elements are consecutive.
@@ -76,16 +58,13 @@ mod tests {
         for (rows, inputs, units) in [(1, 1, 1), (3, 2, 5), (17, 31, 33), (65, 64, 66), (2, 130, 1), (0, 3, 3)] {
             // Small whole numbers: every order of summation is exact.
             let fill = |n: usize, salt: usize| (0..n).map(|i| ((i * 7 + salt) % 11) as f32 - 5.0).collect::<Vec<f32>>();
-            let (h, bias) = (fill(rows * inputs, 1), fill(units, 2));
-            let weights = AffineWeights::new(fill(inputs * units, 3), bias);
-            let mut both = vec![f32::NAN; 2 * rows * units];
-            affine_and_linear(&[h.as_slice(), &h].concat(), &weights, &mut both);
-            let (z, derivatives) = both.split_at(rows * units);
+            let (h, weight, before) = (fill(rows * inputs, 1), fill(inputs * units, 3), fill(rows * units, 2));
+            let mut z = before.clone();
+            add_product([rows, inputs, units], (&h, [inputs, 1]), (&weight, [units, 1]), (&mut z, units));
             for r in 0..rows {
                 for u in 0..units {
-                    let dot: f32 = (0..inputs).map(|i| h[r * inputs + i] * weights.weight[i * units + u]).sum();
-                    assert_eq!(z[r * units + u], dot + weights.bias[u], "{rows}x{inputs}x{units}");
-                    assert_eq!(derivatives[r * units + u], dot, "{rows}x{inputs}x{units}");
+                    let dot: f32 = (0..inputs).map(|i| h[r * inputs + i] * weight[i * units + u]).sum();
+                    assert_eq!(z[r * units + u], before[r * units + u] + dot, "{rows}x{inputs}x{units}");
                 }
             }
         }

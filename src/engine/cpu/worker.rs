@@ -8,7 +8,7 @@ use super::real::Real;
 use super::sampled;
 use crate::engine::{Method, PathCounts};
 use crate::ensemble::Ensemble;
-use crate::network::{AffineWeights, Architecture, Network};
+use crate::network::{AffineWeights, Architecture, Network, RandomNetwork};
 use crate::path::Path;
 use crate::trace::Crossing;
 
@@ -59,13 +59,7 @@ impl<T: Real> Worker<T> {
 
     pub(super) fn draw(&mut self, ensemble: &Ensemble, draw: u64) {
         for (layer, weights) in self.weights.iter_mut().enumerate() {
-            ensemble.network.draw_layer(draw, layer, &mut self.drawn);
-            T::take(&mut self.drawn.weight, &mut weights.weight);
-            T::take(&mut self.drawn.bias, &mut weights.bias);
-            weights.skips.resize_with(self.drawn.skips.len(), Vec::new);
-            for (drawn, weight) in self.drawn.skips.iter_mut().zip(&mut weights.skips) {
-                T::take(drawn, weight);
-            }
+            draw_layer(&ensemble.network, draw, layer, &mut self.drawn, weights);
         }
     }
 
@@ -125,6 +119,23 @@ impl<T: Real> Worker<T> {
             Pipeline::Exact { pipeline, .. } => pipeline.take_log(),
             Pipeline::Sampled { .. } => Vec::new(),
         }
+    }
+}
+
+/// Draws the weights of a layer; `drawn` keeps memory to draw into again.
+pub(super) fn draw_layer<T: Real>(
+    network: &RandomNetwork,
+    draw: u64,
+    layer: usize,
+    drawn: &mut AffineWeights<f32>,
+    weights: &mut AffineWeights<T>,
+) {
+    network.draw_layer(draw, layer, drawn);
+    T::take(&mut drawn.weight, &mut weights.weight);
+    T::take(&mut drawn.bias, &mut weights.bias);
+    weights.skips.resize_with(drawn.skips.len(), Vec::new);
+    for (drawn, weight) in drawn.skips.iter_mut().zip(&mut weights.skips) {
+        T::take(drawn, weight);
     }
 }
 

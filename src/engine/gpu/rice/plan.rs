@@ -77,9 +77,9 @@ impl Shape {
     pub(super) fn new(network: &RandomNetwork, points: usize) -> Result<Self> {
         check_kinds(network.architecture())?;
         let layers = LayerShape::of(network.architecture());
-        let law = RateLaw::of_network(network)[0];
+        let laws = RateLaw::of_network(network);
         for (l, layer) in layers.iter().enumerate() {
-            let iterations = match law {
+            let iterations = match laws[l].expect("dense layers have weights") {
                 RateLaw::Inputs { .. } => {
                     let lanes = lanes(layer.inputs);
                     (2 * layer.inputs.div_ceil(lanes) + layer.n_breakpoints().div_ceil(lanes))
@@ -99,7 +99,7 @@ impl Shape {
                 )));
             }
         }
-        let n_drawn = law.n_drawn(layers.len());
+        let n_drawn = RateLaw::n_drawn(&laws);
         Ok(Self { layers, n_drawn, points })
     }
 

@@ -21,13 +21,13 @@ pub(super) fn program(device: &Device, plan: &Plan, task: Task, buffers: &Buffer
     // Rows are activations.
     let identity = pieces_buffer(device, &Activation::identity());
     let layers = task.job().architecture().layers().iter().zip(RateLaw::of_network(&task.ensemble.network));
-    let of_layer = |(layer, (shape, law)): (usize, (&Layer, RateLaw))| {
+    let of_layer = |(layer, (shape, law)): (usize, (&Layer, Option<RateLaw>))| {
         let pieces = pieces_buffer(device, &shape.activation);
         let mut commands = LayerCommands { device, plan, buffers, layer, list: Commands::new(device, plan.max_groups) };
         if layer == 0 {
             commands.list.clear(&buffers.failures);
         }
-        if let RateLaw::Inputs { weight_variance, bias_variance } = law {
+        if let Some(RateLaw::Inputs { weight_variance, bias_variance }) = law {
             let Switches { levels, multiplicity } = Switches::of_layer(shape);
             commands.given_inputs(&levels, NormalLaw::new(weight_variance, bias_variance, multiplicity));
         }
@@ -36,7 +36,7 @@ pub(super) fn program(device: &Device, plan: &Plan, task: Task, buffers: &Buffer
                 commands.list.draw(tables, layer, &buffers.draws, &buffers.weights);
             }
             commands.affine(&identity);
-            if let RateLaw::PreActivations(density) = law {
+            if let Some(RateLaw::PreActivations(density)) = law {
                 commands.given_weights(&pieces, density.into());
             }
             commands.activate(&pieces);

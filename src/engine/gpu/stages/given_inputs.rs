@@ -65,7 +65,7 @@ mod tests {
             let rest = h.iter().zip(dh).map(|(&h, &dh)| (f64::from(dh) - drift * f64::from(h)).powi(2)).sum::<f64>();
             let remainder = self.weight_variance * rest + drift * drift * self.bias_variance;
             let breakpoints = &self.activation.pieces().breakpoints;
-            let sum: f64 = breakpoints.iter().map(|&tau| crossing_rate(variance, drift, remainder, tau)).sum();
+            let sum: f64 = breakpoints.iter().map(|&tau| crossing_rate(variance, drift, remainder, tau, 0.0)).sum();
             f64::from(self.step.units) * sum
         }
 

@@ -1,0 +1,236 @@
+//! The Rice estimator: values and derivatives along the path are two rows of the same matrix products.
+
+mod inputs;
+mod slopes;
+
+use std::sync::atomic::AtomicBool;
+
+use self::inputs::{FromInputs, Processes};
+use self::slopes::Differentiate;
+use super::activate::Activate;
+use super::affine::{LayerMap, Rows};
+use super::halt::{Halt, check};
+use super::real::{AllFinite, Real};
+use super::worker::{block_rows, draw_layer};
+use crate::engine::{Estimator, PathCounts};
+use crate::ensemble::Ensemble;
+use crate::error::Error;
+use crate::network::{self, AffineWeights, Architecture, BiasDensity};
+use crate::rice::{PointSampler, Points, RateLaw};
+use crate::theory::rice::Switches;
+
+/// Paths with so many points each whose values and derivatives make a block.
+fn block_paths(architecture: &Architecture, per_path: usize) -> usize {
+    (block_rows(architecture) / 2 / per_path).max(1)
+}
+
+/// Bytes of a thread's blocks, with numbers of so many bytes.
+pub(super) fn block_bytes(architecture: &Architecture, per_path: usize, size: u128) -> u128 {
+    let points = block_paths(architecture, per_path) as u128 * per_path as u128;
+    let hidden = architecture.layers().iter().map(|layer| layer.affine.units().max(layer.outputs()));
+    let widest = hidden.chain([architecture.input_dim()]).max().unwrap_or(1) as u128;
+    // The inputs and pre-activations of a layer, and what is kept for later ones.
+    let kept = (0..=architecture.depth()).map(|layer| architecture.kept(layer).len()).max().unwrap_or(0) as u128;
+    let values = 2 * size * (2 + kept) * widest + 8 * 2 * architecture.input_dim() as u128;
+    let layers = architecture.layers().iter();
+    let of_layers: u128 = layers.map(|layer| LayerMap::<f32>::bytes(layer) * size / 4 + Processes::bytes(layer)).sum();
+    // A vector grows to twice what it needs.
+    2 * points * (values + 8 * (architecture.depth() as u128 + 1)) + of_layers
+}
+
+/// Why a network has no result.
+pub(super) enum Failure {
+    Halt(Halt),
+    Error(Error),
+}
+
+impl From<Halt> for Failure {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
+/// One thread's memory, reused from network to network.
+pub(super) struct Worker<'a, T> {
+    ensemble: &'a Ensemble,
+    unit: f64,
+    sampler: PointSampler<'a>,
+    points: Points,
+    paths_per_block: u64,
+    layers: Vec<Layer<T>>,
+    weights: Vec<AffineWeights<T>>,
+    drawn: AffineWeights<f32>,
+    /// The network's inputs, then the outputs of every layer, as long as they are needed: values of all points, then derivatives.
+    sources: Vec<Vec<T>>,
+    /// What sources that are no longer needed were in.
+    spare: Vec<Vec<T>>,
+    /// The pre-activations of a layer.
+    z: Vec<T>,
+    /// Of every layer at every point.
+    rates: Vec<f64>,
+}
+
+/// A layer, and what its rate depends on.
+struct Layer<T> {
+    map: LayerMap<T>,
+    /// The sources of its skips.
+    skips: Vec<usize>,
+    activation: Activate<T>,
+    /// Number of pre-activations, and of outputs.
+    width: usize,
+    outputs: usize,
+    rate: Rate,
+}
+
+enum Rate {
+    /// Nothing crosses.
+    Zero,
+    Inputs(Processes),
+    PreActivations {
+        levels: Vec<f64>,
+        density: BiasDensity,
+    },
+}
+
+impl<T: Real> Layer<T> {
+    fn new(ix: usize, layer: &network::Layer, law: Option<RateLaw>, variance: impl Fn(network::Affine) -> f64) -> Self {
+        let switches = Switches::of_layer(layer);
+        let rate = match law {
+            None => Rate::Zero,
+            Some(RateLaw::Inputs { bias_variance, .. }) => {
+                Rate::Inputs(Processes::new(ix, layer, switches, variance, bias_variance))
+            }
+            Some(RateLaw::PreActivations(density)) => Rate::PreActivations { levels: switches.levels, density },
+        };
+        Self {
+            map: LayerMap::new(layer),
+            skips: layer.skips.iter().map(|skip| skip.source).collect(),
+            activation: Activate::new(&layer.activation, layer.affine.units()),
+            width: layer.affine.units(),
+            outputs: layer.outputs(),
+            rate,
+        }
+    }
+}
+
+impl<'a, T: Real> Worker<'a, T> {
+    pub(super) fn new(ensemble: &'a Ensemble, per_path: usize) -> Self {
+        let network = &ensemble.network;
+        let architecture = network.architecture();
+        let laws = RateLaw::of_network(network);
+        let n_drawn = RateLaw::n_drawn(&laws);
+        let variance = |map| network.weights().variance(map);
+        let layers = architecture.layers().iter().zip(laws).enumerate();
+        Self {
+            ensemble,
+            unit: Estimator::Rice { points: per_path }.unit(ensemble),
+            sampler: PointSampler::new(ensemble, per_path),
+            points: Points::default(),
+            paths_per_block: block_paths(architecture, per_path) as u64,
+            layers: layers.map(|(ix, (layer, law))| Layer::new(ix, layer, law, variance)).collect(),
+            weights: vec![AffineWeights::default(); n_drawn],
+            drawn: AffineWeights::default(),
+            sources: vec![Vec::new(); architecture.depth() + 1],
+            spare: Vec::new(),
+            z: Vec::new(),
+            rates: Vec::new(),
+        }
+    }
+
+    /// The expected crossings on all paths of network `draw`.
+    pub(super) fn expect(&mut self, draw: u64, stop: &AtomicBool) -> Result<Vec<PathCounts>, Failure> {
+        for (layer, weights) in self.weights.iter_mut().enumerate() {
+            draw_layer(&self.ensemble.network, draw, layer, &mut self.drawn, weights);
+        }
+        let n_paths = self.ensemble.paths_per_network;
+        let mut counts = Vec::new();
+        let mut first = 0;
+        while first < n_paths {
+            check(stop)?;
+            let end = n_paths.min(first.saturating_add(self.paths_per_block));
+            self.sampler.fill(draw, first..end, &mut self.points).map_err(Failure::Error)?;
+            self.set_rates(stop)?;
+            counts.extend(self.points.counts(&self.rates, self.unit));
+            first = end;
+        }
+        Ok(counts)
+    }
+
+    /// The rates of all layers at the points at hand.
+    fn set_rates(&mut self, stop: &AtomicBool) -> Result<(), Halt> {
+        let (n, depth) = (self.points.len(), self.layers.len());
+        self.rates.clear();
+        self.rates.resize(n * depth, 0.0);
+        self.keep(|_| false);
+        let mut inputs = self.spare.pop().unwrap_or_default();
+        inputs.clear();
+        inputs.extend(self.points.x.iter().chain(&self.points.direction).map(|&x| T::from_f64(x)));
+        if !pulp::Arch::new().dispatch(AllFinite(&inputs)) {
+            return Err(Halt::Overflow { layer: 0 });
+        }
+        self.sources[0] = inputs;
+        for ix in 0..depth {
+            check(stop)?;
+            let (layer, rates) = (&mut self.layers[ix], &mut self.rates[ix..]);
+            if let Rate::Inputs(processes) = &mut layer.rate {
+                let law = FromInputs { processes, sources: &self.sources, n, depth, rates };
+                if !pulp::Arch::new().dispatch(law) {
+                    return Err(Halt::Overflow { layer: ix });
+                }
+            }
+            // Nothing behind crosses.
+            let Some(weights) = self.weights.get(ix) else { return Ok(()) };
+            self.z.resize(2 * n * layer.width, T::default());
+            let sources = &self.sources;
+            let rows = |source: usize| Rows { values: &sources[source], stride: sources[source].len() / (2 * n) };
+            layer.map.differentiate(weights, rows(ix), layer.skips.iter().map(|&skip| rows(skip)), &mut self.z);
+            if !pulp::Arch::new().dispatch(AllFinite(&self.z)) {
+                return Err(Halt::Overflow { layer: ix });
+            }
+            if let Rate::PreActivations { levels, density } = &layer.rate {
+                from_pre_activations(levels, *density, &weights.bias, &self.z, n, rates.iter_mut().step_by(depth));
+            }
+            let (ensemble, outputs) = (self.ensemble, layer.outputs);
+            let kept = ensemble.network.architecture().kept(ix + 1);
+            self.keep(|source| kept.contains(&source));
+            let mut h = self.spare.pop().unwrap_or_default();
+            h.resize(2 * n * outputs, T::default());
+            let activation = &self.layers[ix].activation;
+            pulp::Arch::new().dispatch(Differentiate { activation, z: &self.z, h: &mut h });
+            self.sources[ix + 1] = h;
+        }
+        Ok(())
+    }
+
+    /// Puts the memory of all other sources by.
+    fn keep(&mut self, is_kept: impl Fn(usize) -> bool) {
+        let others = self.sources.iter_mut().enumerate().filter(|(source, h)| !h.is_empty() && !is_kept(*source));
+        self.spare.extend(others.map(|(_, h)| std::mem::take(h)));
+    }
+}
+
+/// Rates from a layer's pre-activations: of every unit and breakpoint, the speed times the density of the bias that puts it there.
+fn from_pre_activations<'a, T: Real>(
+    levels: &[f64],
+    density: BiasDensity,
+    bias: &[T],
+    z: &[T],
+    n: usize,
+    rates: impl Iterator<Item = &'a mut f64>,
+) {
+    let (width, positions) = (z.len() / (2 * n), z.len() / (2 * n * bias.len()));
+    let (values, derivatives) = z.split_at(z.len() / 2);
+    for ((z, dz), rate) in values.chunks_exact(width).zip(derivatives.chunks_exact(width)).zip(rates) {
+        let of_unit = |bias: f64, (z, dz): (&T, &T)| {
+            let without_bias = z.to_f64() - bias;
+            let there: f64 = levels.iter().map(|tau| density.at(tau - without_bias)).sum();
+            dz.to_f64().abs() * there
+        };
+        let filters = z.chunks_exact(positions).zip(dz.chunks_exact(positions)).zip(bias);
+        let of_filter = |((z, dz), bias): ((&'_ [T], &'_ [T]), &T)| {
+            let bias = bias.to_f64();
+            z.iter().zip(dz).map(move |unit| of_unit(bias, unit)).sum::<f64>()
+        };
+        *rate = filters.map(of_filter).sum();
+    }
+}
