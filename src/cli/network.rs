@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::file_of_flag;
 use crate::error::{Error, Result};
-use crate::network::{Network, ReadOptions};
+use crate::network::{Activation, Architecture, Network, ReadOptions};
 
 /// The file of one network, and what the file does not say.
 #[derive(Debug, Args)]
@@ -41,6 +41,11 @@ impl NetworkFlags {
 
 /// What the flags say of a network that its file may not.
 pub(super) fn read_options(activation: Option<&str>, arch: Option<&str>) -> Result<ReadOptions> {
-    let activation = activation.map(str::parse).transpose().map_err(|e: Error| e.at("--activation"))?;
+    let activation: Option<Activation> =
+        activation.map(str::parse).transpose().map_err(|e: Error| e.at("--activation"))?;
+    if let Some(arch) = arch {
+        let activation = activation.clone().unwrap_or_else(Activation::relu);
+        Architecture::parse(arch, activation, 1).map_err(|e| e.at("--arch"))?;
+    }
     Ok(ReadOptions { activation, architecture: arch.map(str::to_owned) })
 }

@@ -136,6 +136,11 @@ fn bad_input_is_refused() {
     refuse_with(&["--method", "milp"], &["--method milp needs a box"]);
     refuse_with(&["--method", "milp", "--box", "0,1", "--activation", "abs"], &["not abs"]);
     refuse_with(&["--method", "xor", "--trials", "0"], &["--trials"]);
+    for (flag, method) in [("--trials", "tree"), ("--slack", "milp"), ("--effort", "plane"), ("--seed", "auto")] {
+        refuse_with(&[flag, "3", "--method", method, "--box", "0,1"], &[flag, "is about --method xor"]);
+    }
+    refuse_with(&["--box", ""], &["--box", "give LO,HI"]);
+    refuse_with(&["--arch", "2-x"], &["--arch: architecture '2-x': hidden layer 1 'x': write a width"]);
     let huge = npz(&[
         ("W0", "(1, 1)", &[3e38]),
         ("W1", "(1, 1)", &[3e38]),

@@ -53,21 +53,21 @@ pub(super) struct CountArgs {
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 
-    /// Seed of the parity constraints (xor)
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    seed: u64,
+    /// Seed of the parity constraints (xor) [default: 0]
+    #[arg(long, allow_negative_numbers = true)]
+    seed: Option<u64>,
 
-    /// Trials for each number of parity constraints (xor): more of them raise the confidence
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    trials: u32,
+    /// Trials for each number of parity constraints (xor): more of them raise the confidence [default: 10]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    trials: Option<u32>,
 
-    /// Factors of two given away for confidence (xor)
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=50))]
-    slack: u32,
+    /// Factors of two given away for confidence (xor) [default: 1]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=50))]
+    slack: Option<u32>,
 
-    /// Sides of breakpoints that a trial may look at (xor): more of them raise the bound
-    #[arg(long, default_value_t = 100_000, allow_negative_numbers = true)]
-    effort: u64,
+    /// Sides of breakpoints that a trial may look at (xor): more of them raise the bound [default: 100000]
+    #[arg(long, allow_negative_numbers = true)]
+    effort: Option<u64>,
 
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -93,14 +93,42 @@ enum MethodChoice {
     Xor,
 }
 
+impl CountArgs {
+    /// Refuses flags that the method would not look at.
+    fn check_method(&self) -> Result<()> {
+        let is_tree = matches!(self.method, MethodChoice::Auto | MethodChoice::Tree);
+        let is_xor = self.method == MethodChoice::Xor;
+        let flags = [
+            ("--journal", self.journal.is_some(), is_tree, "tree"),
+            ("--seed", self.seed.is_some(), is_xor, "xor"),
+            ("--trials", self.trials.is_some(), is_xor, "xor"),
+            ("--slack", self.slack.is_some(), is_xor, "xor"),
+            ("--effort", self.effort.is_some(), is_xor, "xor"),
+        ];
+        match flags.into_iter().find(|(_, is_given, is_used, _)| *is_given && !is_used) {
+            Some((flag, _, _, method)) => Err(Error::usage(format!("{flag} is about --method {method}: leave it out"))),
+            None => Ok(()),
+        }
+    }
+
+    fn xor_options(&self) -> XorOptions {
+        let default = XorOptions::default();
+        XorOptions {
+            threads: self.threads,
+            seed: self.seed.unwrap_or(default.seed),
+            trials: self.trials.unwrap_or(default.trials),
+            slack: self.slack.unwrap_or(default.slack),
+            effort: self.effort.unwrap_or(default.effort),
+        }
+    }
+}
+
 pub(super) fn run(args: &CountArgs, stop: &AtomicBool) -> Result<()> {
     // Methods without a pool of threads do not look at it.
     if args.threads == Some(0) {
         return Err(Error::usage("--threads 0: give at least 1"));
     }
-    if args.journal.is_some() && !matches!(args.method, MethodChoice::Auto | MethodChoice::Tree) {
-        return Err(Error::usage("--journal is about --method tree: leave it out"));
-    }
+    args.check_method()?;
     let network = args.network.read()?;
     check_not_input(args.journal.as_deref(), args.network.files())?;
     network.architecture().check_scalar("count")?;
@@ -141,10 +169,7 @@ fn count(args: &CountArgs, network: &Network, domain: &Domain, found: &AtomicU64
         }
         MethodChoice::Plane => thread_pool(args.threads, None)?.install(|| plane::count(network, domain, stop)),
         MethodChoice::Milp => milp::count(network, domain, found, stop),
-        MethodChoice::Xor => {
-            let CountArgs { threads, seed, trials, slack, effort, .. } = *args;
-            xor::lower_bound(network, domain, &XorOptions { threads, seed, trials, slack, effort }, found, stop)
-        }
+        MethodChoice::Xor => xor::lower_bound(network, domain, &args.xor_options(), found, stop),
     }
 }
 
