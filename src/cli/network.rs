@@ -16,8 +16,9 @@ pub(super) struct NetworkFlags {
     #[arg(long = "network", value_name = "FILE")]
     file: PathBuf,
 
-    /// Activation of the hidden layers: relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity or
-    /// spline:FILE; .onnx brings its own [default: relu]
+    /// Activation of the hidden layers: relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity, spline:FILE,
+    /// crelu (relu of all rows, then of all their negatives), maxout:RANK, group-sort:SIZE or max-min, of consecutive rows;
+    /// .onnx brings its own [default: relu]
     #[arg(long)]
     activation: Option<String>,
 
@@ -31,6 +32,11 @@ impl NetworkFlags {
     /// Reads the network.
     pub(super) fn read(&self) -> Result<Network> {
         Network::read_with(&self.file, &read_options(self.activation.as_deref(), self.arch.as_deref())?)
+    }
+
+    /// How errors name it.
+    pub(super) fn name(&self) -> impl std::fmt::Display {
+        self.file.display()
     }
 
     /// The files that it is read from.

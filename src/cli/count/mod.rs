@@ -28,7 +28,9 @@ const TICK: Duration = Duration::from_millis(100);
 #[derive(Debug, Args)]
 #[command(
     after_help = "An activation region is a set of inputs with one activation pattern, a linear region one on which the output is a single affine function; \
-                  only sets with an interior count. Convolutions and average pooling are counted as the dense layers that they are. A box file is CSV with header lo,hi and one row per input. The same command with the \
+                  only sets with an interior count. The piece of a maxout unit or a max-pool is which of its values is largest, that of a sorted group \
+                  their order. All layers and activations of trace are taken by tree; xor takes no groups of pre-activations, milp relu alone. \
+                  Convolutions and pooling are counted as the dense layers that they are. A box file is CSV with header lo,hi and one row per input. The same command with the \
                   same --journal goes on where an earlier one ended.\n\nExamples:\n  linregions count --network trained.npz --box=-1,1\n  \
                   linregions count --network trained.npz --activation hard-tanh --format json\n  linregions count --network \
                   trained.npz --method xor --box 0,1"
@@ -82,7 +84,7 @@ pub(super) struct CountArgs {
 enum MethodChoice {
     /// The method that suits the network: tree
     Auto,
-    /// Depth first over the units with linear programs: exact, any activation and number of inputs
+    /// Depth first over the units with linear programs: exact, any layers, activations and number of inputs
     Tree,
     /// Subdivision of the plane: exact and fast with 2 inputs in a box, but keeps all regions in memory; see slice, too
     Plane,
@@ -131,8 +133,7 @@ pub(super) fn run(args: &CountArgs, stop: &AtomicBool) -> Result<()> {
     args.check_method()?;
     let network = args.network.read()?;
     check_not_input(args.journal.as_deref(), args.network.files())?;
-    network.architecture().check_scalar("count")?;
-    let dense = network.to_dense_chain()?;
+    let dense = network.to_dense(stop).map_err(|e| e.at(args.network.name()))?;
     let dim = network.architecture().input_dim();
     let domain = args.domain.as_ref().map_or(Ok(Domain::Everywhere), |text| Domain::parse(text, dim));
     let domain = domain.map_err(|e| e.at("--box"))?;

@@ -68,8 +68,7 @@ pub(super) fn run(args: &SliceArgs, stop: &AtomicBool) -> Result<()> {
     let storage = args.out.as_deref().map(Storage::of_file).transpose()?;
     let cells_format = args.cells.as_deref().map(CellsFormat::of_file).transpose()?;
     let network = args.network.read()?;
-    network.architecture().check_scalar("slice")?;
-    let dense = network.to_dense_chain()?;
+    let dense = network.to_dense(stop).map_err(|e| e.at(args.network.name()))?;
     let place = args.place.place(network.architecture().input_dim())?;
     let pool = thread_pool(args.threads, None)?;
     let [mut picture, mut cells] = outputs(args)?;

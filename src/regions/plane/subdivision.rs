@@ -56,8 +56,8 @@ impl Subdivision {
     /// memory for, and a set `stop`.
     pub fn new(network: &Network, plane: &Plane, window: &Window, stop: &AtomicBool) -> Result<Self> {
         let architecture = network.architecture();
-        architecture.check_dense_chain("the subdivision of a plane")?;
-        architecture.check_scalar("the subdivision of a plane")?;
+        architecture.check_dense("the subdivision of a plane")?;
+        architecture.check_ungrouped("the subdivision of a plane", "use count --method tree")?;
         if plane.dim() != architecture.input_dim() {
             return Err(Error::usage(format!(
                 "the plane is in a space of dimension {}, but the network has {} inputs",
