@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use common::GO_ON;
-use linregions::network::{Activation, ActivationKind, AffineWeights, Architecture, Network, pairs};
+use linregions::network::{Activation, ActivationKind, AffineWeights, Architecture, Layer, Network};
 use linregions::path::Path;
 use linregions::random::Stream;
+use linregions::regions::plane::{self, Cell, Plane, Subdivision, Window};
 use linregions::regions::tree::{self, TreeOptions};
 use linregions::regions::xor::{self, XorOptions};
 use linregions::regions::{Count, Domain, milp};
@@ -97,24 +98,27 @@ fn intervals_agree_with_the_trace() {
     assert!(invisible > 30, "{invisible}");
 }
 
+/// Networks of two inputs.
+const PLANES: [(&str, &str); 11] = [
+    ("2-3x2", "maxout:3"),
+    ("2-4-2-3", "maxout:2"),
+    ("2-2-1-2", "maxout:4"),
+    ("2-4x2", "max-min"),
+    ("2-6-3", "group-sort:3"),
+    ("2-4-2-2", "group-sort:2"),
+    ("2-6-4", "crelu"),
+    ("2-4-4~1-3+", "relu"),
+    ("2-3-3+1+-2+1", "maxout:2"),
+    ("1x2-c3k2p1-max2s1-3", "relu"),
+    ("1x1x2-c2k2p1-max2s1-c2k1~2-avg", "leaky-relu:0.5"),
+];
+
 /// Everything on two inputs against rational arithmetic, generic and degenerate, visible and not.
 #[test]
 fn planes_agree_with_rational_arithmetic() {
     let (mut merged, mut close_calls, mut n_regions) = (0, 0, 0);
     for seed in 0..33u64 {
-        let (arch, activation) = [
-            ("2-3x2", "maxout:3"),
-            ("2-4-2-3", "maxout:2"),
-            ("2-2-1-2", "maxout:4"),
-            ("2-4x2", "max-min"),
-            ("2-6-3", "group-sort:3"),
-            ("2-4-2-2", "group-sort:2"),
-            ("2-6-4", "crelu"),
-            ("2-4-4~1-3+", "relu"),
-            ("2-3-3+1+-2+1", "maxout:2"),
-            ("1x2-c3k2p1-max2s1-3", "relu"),
-            ("1x1x2-c2k2p1-max2s1-c2k1~2-avg", "leaky-relu:0.5"),
-        ][seed as usize % 11];
+        let (arch, activation) = PLANES[seed as usize % PLANES.len()];
         let outputs = 1 + (seed % 3) as usize % 2;
         let (lower, upper) = ([-1.0, -1.25], [1.5, 1.0]);
         let domain = Domain::new_box(lower.to_vec(), upper.to_vec()).expect("a box");
@@ -126,6 +130,13 @@ fn planes_agree_with_rational_arithmetic() {
             let count = count(&net, &domain);
             let found = (count.activation_regions, count.linear_regions.expect("counted"));
             assert_eq!(found, exact, "{kind} {arch} {activation} {seed}");
+            let dense = net.to_dense(&GO_ON).expect("small");
+            let plane = plane::count(&dense, &domain, &GO_ON).expect("a count");
+            assert_eq!(
+                (plane.activation_regions, plane.linear_regions),
+                (exact.0, Some(exact.1)),
+                "{kind} {arch} {activation} {seed} by the plane"
+            );
             merged += exact.0 - exact.1;
             n_regions += exact.0;
             close_calls += count.work.close_calls;
@@ -139,6 +150,83 @@ fn planes_agree_with_rational_arithmetic() {
         }
     }
     assert!(merged > 100 && close_calls > 100 && n_regions > 1000, "{merged} {close_calls} {n_regions}");
+}
+
+/// The cells of a subdivision are convex, cover the window, meet in whole edges, and have the patterns of their points.
+#[test]
+fn subdivisions_are_complexes_of_convex_cells() {
+    let mut n_cells = 0;
+    for (ix, (arch, activation)) in PLANES.into_iter().enumerate() {
+        for values in [generic, degenerate] {
+            let net = network(arch, activation, 100 + ix as u64, 2, values);
+            let dense = net.to_dense(&GO_ON).expect("small");
+            let window = Window::rectangle([-1.0, 1.5], [-2.0, 1.0]).expect("a window");
+            let regions = Subdivision::new(&dense, &Plane::of_inputs(), &window, &GO_ON).expect("a subdivision");
+            let place = format!("{arch} {activation}");
+            let area: f64 = regions.cells().map(|cell| cell.area()).sum();
+            assert!((area - 7.5).abs() < 1e-9, "{place}: {area}");
+            // Euler: a window has no hole.
+            let [v, e, f] = [regions.vertices().len(), regions.edges().len(), regions.n_activation_regions()];
+            assert_eq!(v + f, e + 1, "{place}: {v} vertices, {e} edges, {f} cells");
+            for cell in regions.cells() {
+                let corners: Vec<[f64; 2]> = cell.polygon().collect();
+                let n = corners.len();
+                for k in 0..n {
+                    let [p, q, r] = [0, 1, 2].map(|step| corners[(k + step) % n]);
+                    let turn = (q[0] - p[0]) * (r[1] - q[1]) - (q[1] - p[1]) * (r[0] - q[0]);
+                    assert!(turn > 0.0, "{place}: cell {} turns by {turn} at corner {k}", cell.ix());
+                }
+                let centre = [0, 1].map(|axis| corners.iter().map(|p| p[axis]).sum::<f64>() / n as f64);
+                if cell.area() > 1e-6 {
+                    assert_eq!(pieces(&net, &centre), of_cell(&net, cell), "{place}: cell {}", cell.ix());
+                }
+            }
+            for (ix, edge) in regions.edges().iter().enumerate() {
+                assert_eq!(regions.flips(ix).is_empty(), edge.cells.1.is_none(), "{place}: edge {ix}");
+            }
+            n_cells += f;
+        }
+    }
+    assert!(n_cells > 300, "{n_cells}");
+}
+
+/// What [`Cell::piece`] says, at a point.
+fn pieces(network: &Network, point: &[f64]) -> Vec<Vec<usize>> {
+    let mut values = vec![point.to_vec()];
+    let mut all = Vec::new();
+    for (layer, weights) in network.architecture().layers().iter().zip(network.affine()) {
+        let z = layer.pre_activations(weights, &values[values.len() - 1], |source| &values[source]);
+        all.push(match layer.activation.kind() {
+            ActivationKind::Scalar(pieces) | ActivationKind::Crelu(pieces) => {
+                z.iter().map(|&z| pieces.lower_piece(z)).collect()
+            }
+            ActivationKind::Maxout { rank } => {
+                let top = |unit: &[f64]| (1..*rank).fold(0, |top, row| if unit[row] > unit[top] { row } else { top });
+                z.chunks(*rank).map(top).collect()
+            }
+            ActivationKind::GroupSort { size } => {
+                let place = |row: usize| {
+                    let group = &z[row / size * size..][..*size];
+                    let is_before =
+                        |other: usize| group[other] > z[row] || group[other] == z[row] && other < row % size;
+                    (0..*size).filter(|&other| is_before(other)).count()
+                };
+                (0..z.len()).map(place).collect()
+            }
+            _ => panic!("a new kind of activation"),
+        });
+        values.push(layer.activation.apply(&z));
+    }
+    all
+}
+
+fn of_cell(network: &Network, cell: Cell) -> Vec<Vec<usize>> {
+    let layers = network.architecture().layers().iter().enumerate();
+    let n_units = |layer: &Layer| match layer.activation.kind() {
+        ActivationKind::GroupSort { .. } => layer.outputs(),
+        _ => layer.groups(),
+    };
+    layers.map(|(ix, layer)| (0..n_units(layer)).map(|unit| cell.piece(ix, unit)).collect()).collect()
 }
 
 /// The numbers of regions of generic layers of sorted groups: sums of coefficients of the product over all groups of (1 + t) (1 + 2 t) ...
@@ -273,29 +361,6 @@ fn crelu_has_the_regions_of_absolute_values() {
     }
 }
 
-/// The pattern of every unit at a point, from the definitions.
-fn pattern(network: &Network, point: &[f64]) -> Vec<usize> {
-    let mut values = vec![point.to_vec()];
-    let mut pattern = Vec::new();
-    for (layer, weights) in network.architecture().layers().iter().zip(network.affine()) {
-        let z = layer.pre_activations(weights, &values[values.len() - 1], |source| &values[source]);
-        match layer.activation.kind() {
-            ActivationKind::Scalar(pieces) | ActivationKind::Crelu(pieces) => {
-                pattern.extend(z.iter().map(|&z| pieces.lower_piece(z)));
-            }
-            ActivationKind::Maxout { rank } => pattern.extend(
-                z.chunks(*rank)
-                    .map(|unit| (1..*rank).fold(0, |top, row| if unit[row] > unit[top] { row } else { top })),
-            ),
-            ActivationKind::GroupSort { size } => pattern
-                .extend(z.chunks(*size).flat_map(|group| pairs(*size).map(|(i, j)| usize::from(group[j] > group[i])))),
-            _ => panic!("a new kind of activation"),
-        }
-        values.push(layer.activation.apply(&z));
-    }
-    pattern
-}
-
 /// More inputs than planes have: no fewer regions than patterns at many points, and no more than every bound allows.
 #[test]
 fn counts_lie_between_patterns_that_are_met_and_bounds() {
@@ -312,7 +377,7 @@ fn counts_lie_between_patterns_that_are_met_and_bounds() {
         let stream = Stream::new(seed, 7, 0);
         let point =
             |k: usize| -> Vec<f64> { (0..dim).map(|i| 2.0 * generic(stream.word((k * dim + i) as u64))).collect() };
-        let met: BTreeSet<Vec<usize>> = (0..200_000).map(|k| pattern(&net, &point(k))).collect();
+        let met: BTreeSet<Vec<Vec<usize>>> = (0..200_000).map(|k| pieces(&net, &point(k))).collect();
         // Few are too small to be met.
         assert!(met.len() as u64 <= n && n <= met.len() as u64 * 5 / 4, "{arch} {activation}: {} {n}", met.len());
         for entry in region_bounds(&Shape::of_network(net.architecture())) {

@@ -363,7 +363,9 @@ mod tests {
         }
         let error = maxout.check_ungrouped("it", "do so").unwrap_err().to_string();
         assert_eq!(error, "it takes no groups of pre-activations, but hidden layer 1 has maxout:3: do so");
-        ["relu", "crelu"].map(|name| shape("2-8", name).unwrap().check_ungrouped("it", "").unwrap());
+        for name in ["relu", "crelu"] {
+            shape("2-8", name).unwrap().check_ungrouped("it", "").unwrap();
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod panel;
 pub mod plane;
 mod quadratic;
 pub mod tree;
+mod units;
 mod vector;
 pub mod xor;
 

@@ -4,7 +4,8 @@ use std::sync::atomic::AtomicBool;
 
 use super::Domain;
 use super::frame::{Frame, gamma, power_of_two};
-use super::layer::{Layer, Selected, Switch, check_stop};
+use super::layer::{Layer, check_stop};
+use super::units::{Selected, Switch};
 use super::vector::{add_multiple, dot};
 use crate::error::{Error, Result};
 use crate::memory;

@@ -2,17 +2,16 @@
 
 mod result;
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use num_bigint::BigUint;
 
 use self::result::CountResult;
 use super::network::NetworkFlags;
+use super::progress::with_regions;
 use super::{Format, check_not_input, interrupted, print, table};
 use crate::engine::cpu::thread_pool;
 use crate::error::{Error, Result};
@@ -21,9 +20,6 @@ use crate::regions::tree::{self, TreeOptions};
 use crate::regions::xor::{self, XorOptions};
 use crate::regions::{Count, Domain, milp, plane};
 use crate::theory::catalogue::{Direction, Entry, Shape, Value, region_bounds};
-
-/// Between two looks of the progress line at the regions found.
-const TICK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 #[command(
@@ -140,7 +136,7 @@ pub(super) fn run(args: &CountArgs, stop: &AtomicBool) -> Result<()> {
     let bounds: Vec<Entry> =
         region_bounds(&Shape::of_network(network.architecture())).into_iter().filter(|e| e.value.is_ok()).collect();
     let start = Instant::now();
-    let count = with_progress(args.quiet, |found| count(args, &dense, &domain, found, stop))?;
+    let count = with_regions(args.quiet, |found| count(args, &dense, &domain, found, stop))?;
     let result = CountResult::new(&count, start.elapsed().as_secs_f64(), &bounds);
     print(|out| match args.format {
         Format::Table => result.write_text(out, &network, &domain, &bounds),
@@ -172,26 +168,6 @@ fn count(args: &CountArgs, network: &Network, domain: &Domain, found: &AtomicU64
         MethodChoice::Milp => milp::count(network, domain, found, stop),
         MethodChoice::Xor => xor::lower_bound(network, domain, &args.xor_options(), found, stop),
     }
-}
-
-/// Shows the regions found so far while they are counted.
-fn with_progress<T: Send>(quiet: bool, work: impl FnOnce(&AtomicU64) -> T + Send) -> T {
-    let found = AtomicU64::new(0);
-    if quiet || !std::io::stderr().is_terminal() {
-        return work(&found);
-    }
-    let style = ProgressStyle::with_template("{spinner} at least {human_pos} activation regions  {per_sec}  {elapsed}");
-    let bar = ProgressBar::no_length().with_style(style.expect("a valid template"));
-    let result = std::thread::scope(|scope| {
-        let worker = scope.spawn(|| work(&found));
-        while !worker.is_finished() {
-            std::thread::park_timeout(TICK);
-            bar.set_position(found.load(Ordering::Relaxed));
-        }
-        worker.join()
-    });
-    bar.finish_and_clear();
-    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// The first upper bound that a count is beyond.

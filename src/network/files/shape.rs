@@ -105,7 +105,8 @@ pub(super) fn weights(architecture: &Architecture, state: State) -> Result<Vec<A
     let mut affine = Vec::with_capacity(architecture.depth() + 1);
     for ix in 0..=architecture.depth() {
         let (map, layer) = (architecture.affine_map(ix), architecture.layers().get(ix));
-        let place = match layer {
+        // The text of a deep architecture is long.
+        let place = || match layer {
             Some(_) => format!("hidden layer {} of {architecture}", ix + 1),
             None => format!("the read-out of {architecture}"),
         };
@@ -128,7 +129,7 @@ pub(super) fn weights(architecture: &Architecture, state: State) -> Result<Vec<A
             let parameters = skips.next().expect("as many as were counted");
             check_skip_name(&parameters.name, number, nth, n_mapped)?;
             nth += 1;
-            let (weight, bias) = of_map(parameters, &map, is_line, &format!("the skip of {place}"))?;
+            let (weight, bias) = of_map(parameters, &map, is_line, &|| format!("the skip of {}", place()))?;
             weights.bias.iter_mut().zip(bias).for_each(|(b, more)| *b += more);
             weights.skips.push(weight);
         }
@@ -177,14 +178,20 @@ fn check_skip_name(name: &str, layer: usize, nth: usize, n: usize) -> Result<()>
 }
 
 /// The weights, input-major, and the bias of a map.
-fn of_map(parameters: Parameters, map: &Affine, is_line: bool, place: &str) -> Result<(Vec<f64>, Vec<f64>)> {
+fn of_map(
+    parameters: Parameters,
+    map: &Affine,
+    is_line: bool,
+    place: &dyn Fn() -> String,
+) -> Result<(Vec<f64>, Vec<f64>)> {
     let Parameters { name, weight, bias, .. } = parameters;
     let expected = weight_shape(map, is_line);
     let units = expected[0];
     if weight.shape != expected {
         return Err(Error::usage(format!(
-            "{name}: weights of shape {}, but {place} takes {}",
+            "{name}: weights of shape {}, but {} takes {}",
             sides(&weight.shape),
+            place(),
             sides(&expected)
         )));
     }

@@ -8,8 +8,9 @@ use num_traits::Zero;
 use super::program::ExactRow;
 use super::whole_numbers;
 use crate::regions::Domain;
-use crate::regions::layer::{Layer, Selected, Switch};
+use crate::regions::layer::Layer;
 use crate::regions::model::Model;
+use crate::regions::units::{Selected, Switch};
 
 /// The numbers of a model as whole ones; its methods take the model itself, too.
 #[derive(Debug)]

@@ -11,8 +11,9 @@ use num_traits::{Signed, Zero};
 use super::walk::{Side, Stopped, Walker};
 use crate::network::ActivationKind;
 use crate::regions::frame::gamma;
-use crate::regions::layer::{Layer, Selected, Switch};
+use crate::regions::layer::Layer;
 use crate::regions::model::Model;
+use crate::regions::units::{Selected, Switch};
 
 /// What the outputs of layers add to one combination of the network's, each with a bound on its error.
 #[derive(Debug, Default)]
