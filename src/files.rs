@@ -136,6 +136,10 @@ fn check_npy_header(bytes: &[u8]) -> Result<usize> {
         return Err(Error::usage(format!("a header of {size} bytes: at most {MAX_NPY_HEADER_BYTES} are read")));
     }
     let header = bytes.get(start..start + size).ok_or_else(malformed)?;
+    // Its data are a pickle, of any length.
+    if header.windows(4).any(|text| text == b"'|O'") {
+        return Err(Error::usage("an array of Python objects (dtype '|O'): save it as float32 or float64"));
+    }
     let mut nesting = 0usize;
     for byte in header {
         match byte {
@@ -201,6 +205,12 @@ mod tests {
         let bytes = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }", &[0, 51, 255]);
         assert_eq!(parse_npy_or_bytes(&bytes).unwrap().values, [0.0, 0.2, 1.0]);
         parse_npy(&bytes).unwrap_err();
+    }
+
+    #[test]
+    fn python_objects_are_named() {
+        let objects = npy("{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", b"pickle");
+        assert!(parse_npy(&objects).unwrap_err().to_string().contains("Python objects"));
     }
 
     #[test]

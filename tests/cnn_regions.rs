@@ -1,12 +1,13 @@
-//! Convolutional networks as dense layers one after the other, and their regions: exact counts against the theorem on one layer of Xiong
+//! Convolutional networks as dense layers, and their regions: exact counts against the theorem on one layer of Xiong
 //! et al. (2020), against its counterexample, and against bounds for several layers.
 
 mod common;
 
 use std::borrow::Cow;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use common::GO_ON;
+use linregions::ErrorKind;
 use linregions::network::{Activation, Architecture, BiasLaw, Network, RandomNetwork, WeightLaw};
 use linregions::path::Path;
 use linregions::random::Stream;
@@ -39,7 +40,7 @@ fn crossings(network: &Network, path: &Path) -> Vec<Crossing> {
     crossings
 }
 
-const ARCHITECTURES: [&str; 10] = [
+const ARCHITECTURES: [&str; 12] = [
     "1x9-c3k2",
     "2x11-c4k3s2p1-c3k3-4",
     "3x12-c6k3g3-avg2-c4k2p1-max2-5",
@@ -49,20 +50,22 @@ const ARCHITECTURES: [&str; 10] = [
     "4x5x5-avg2s1-c8k3s2p1g4-c3k1-7-3",
     "1x8x8-c2k3-max3s2p1-c2k2-max-3",
     "3x4x4-max2s1-4",
+    "1x9-c4k3p1-c4k3p1~1-c6k3s2p1+1-max2-5+",
+    "7-5-5~1-4+x2",
     "7-5x3",
 ];
 
 /// The same crossings of the same units, up to rounding: sums have other orders.
 #[test]
-fn dense_chains_have_the_crossings_of_their_networks() {
+fn dense_layers_have_the_crossings_of_their_networks() {
     for (ix, arch) in ARCHITECTURES.into_iter().enumerate() {
         let mut n_crossings = 0;
         for activation in ["relu", "leaky-relu:0.3", "hard-tanh"] {
             let seed = ix as u64;
             let network = random(arch, activation, seed);
-            let dense = network.to_dense_chain().expect("no skips");
-            assert!(dense.architecture().is_dense_chain());
-            assert_eq!(matches!(dense, Cow::Borrowed(_)), network.architecture().is_dense_chain());
+            let dense = network.to_dense(&GO_ON).expect("small");
+            assert!(dense.architecture().is_dense());
+            assert_eq!(matches!(dense, Cow::Borrowed(_)), network.architecture().is_dense());
             let path = path(network.architecture().input_dim(), seed);
             let (own, others) = (crossings(&network, &path), crossings(&dense, &path));
             n_crossings += own.len();
@@ -82,15 +85,12 @@ fn dense_chains_have_the_crossings_of_their_networks() {
 }
 
 #[test]
-fn what_is_no_chain_is_refused() {
-    let error = random("1x6-c2k1-c2k1~1", "relu", 0).to_dense_chain().expect_err("skips").to_string();
-    assert!(error.contains("hidden layer 2") && error.contains("skips"), "{error}");
-    let pooled = random("1x6x6-c2k3-max2", "relu", 0);
-    let error = pooled.architecture().check_scalar("count").expect_err("maxima").to_string();
-    assert!(error.contains("not max-pooling"), "{error}");
+fn what_is_too_large_is_refused() {
     // 90,000 inputs x 355,216 units.
-    let error = random("1x300x300-c4k3", "relu", 0).to_dense_chain().expect_err("256 GB").to_string();
+    let error = random("1x300x300-c4k3", "relu", 0).to_dense(&GO_ON).expect_err("256 GB").to_string();
     assert!(error.contains("GiB of memory") || error.contains("2^34 weights"), "{error}");
+    let stopped = random("1x6-c2k1", "relu", 0).to_dense(&AtomicBool::new(true)).expect_err("a stop");
+    assert_eq!(stopped.kind(), ErrorKind::Interrupted);
 }
 
 /// Two inputs: by the tree and by subdivision of the plane, with layers of pooling between.
@@ -104,7 +104,7 @@ fn the_plane_has_the_same_regions() {
         let mut n_regions = 0;
         for seed in 0..3 {
             let network = random(arch, activation, seed);
-            let dense = network.to_dense_chain().expect("no skips");
+            let dense = network.to_dense(&GO_ON).expect("small");
             let domain = Domain::new_box(vec![-2.0; 2], vec![2.0; 2]).expect("a box");
             let options = TreeOptions { threads: Some(1), journal: None };
             let tree = tree::count(&dense, &domain, &options, &AtomicU64::new(0), &GO_ON).expect("a count");
@@ -123,7 +123,7 @@ fn the_plane_has_the_same_regions() {
 /// Activation regions of the whole input space.
 fn count(network: &Network) -> u64 {
     let options = TreeOptions { threads: Some(1), journal: None };
-    let dense = network.to_dense_chain().expect("no skips");
+    let dense = network.to_dense(&GO_ON).expect("small");
     let count = tree::count(&dense, &Domain::Everywhere, &options, &AtomicU64::new(0), &GO_ON).expect("a count");
     assert!(count.is_complete);
     count.activation_regions

@@ -222,6 +222,10 @@ fn hard_cases_are_exact() {
     assert_eq!(count("relu", &[&[1.0, 0.0], &[1.0, 1.0]], &[1.0, f64::EPSILON - 2.0], &[1.0, 1.0]), (2, 2));
     // Parallel lines: three strips, of which the middle one is as thin as numbers allow.
     assert_eq!(count("relu", &[&[1.0, 1.0], &[1.0, 1.0]], &[0.5, 0.5 + f64::EPSILON], &[1.0, 1.0]), (3, 3));
+    // Weights below all normal numbers, and below all numbers when they are multiplied.
+    assert_eq!(count("relu", &[&[5e-324, 0.0], &[0.0, 1e-310]], &[0.0, -1e-311], &[1.0, 1.0]), (4, 4));
+    let tiny: [(&[&[f64]], &[f64]); 3] = [(&[&[1e-200, 0.0]], &[0.0]), (&[&[1e-200]], &[0.0]), (&[&[1.0]], &[0.0])];
+    assert_eq!(regions(&common::network("relu", &tiny), &square), (2, 2));
     // A first layer that is off everywhere; and one that lets a single direction through.
     let dead = |second: &[f64]| {
         let layers: [(&[&[f64]], &[f64]); 3] = [

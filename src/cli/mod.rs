@@ -11,6 +11,7 @@ mod estimate;
 mod merge;
 mod network;
 mod plot;
+mod progress;
 mod slice;
 mod slurm;
 mod sweep;

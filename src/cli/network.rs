@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::file_of_flag;
 use crate::error::{Error, Result};
-use crate::network::{Network, ReadOptions};
+use crate::network::{Activation, Architecture, Network, ReadOptions};
 
 /// The file of one network, and what the file does not say.
 #[derive(Debug, Args)]
@@ -16,8 +16,9 @@ pub(super) struct NetworkFlags {
     #[arg(long = "network", value_name = "FILE")]
     file: PathBuf,
 
-    /// Activation of the hidden layers: relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity or
-    /// spline:FILE; .onnx brings its own [default: relu]
+    /// Activation of the hidden layers: relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity, spline:FILE,
+    /// crelu (relu of all rows, then of all their negatives), maxout:RANK, group-sort:SIZE or max-min, of consecutive rows;
+    /// .onnx brings its own [default: relu]
     #[arg(long)]
     activation: Option<String>,
 
@@ -33,6 +34,11 @@ impl NetworkFlags {
         Network::read_with(&self.file, &read_options(self.activation.as_deref(), self.arch.as_deref())?)
     }
 
+    /// How errors name it.
+    pub(super) fn name(&self) -> impl std::fmt::Display {
+        self.file.display()
+    }
+
     /// The files that it is read from.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         std::iter::once(self.file.as_path()).chain(self.activation.as_deref().and_then(file_of_flag))
@@ -41,6 +47,11 @@ impl NetworkFlags {
 
 /// What the flags say of a network that its file may not.
 pub(super) fn read_options(activation: Option<&str>, arch: Option<&str>) -> Result<ReadOptions> {
-    let activation = activation.map(str::parse).transpose().map_err(|e: Error| e.at("--activation"))?;
+    let activation: Option<Activation> =
+        activation.map(str::parse).transpose().map_err(|e: Error| e.at("--activation"))?;
+    if let Some(arch) = arch {
+        let activation = activation.clone().unwrap_or_else(Activation::relu);
+        Architecture::parse(arch, activation, 1).map_err(|e| e.at("--arch"))?;
+    }
     Ok(ReadOptions { activation, architecture: arch.map(str::to_owned) })
 }

@@ -41,6 +41,14 @@ impl Layer {
         self.affine.units() / self.activation.group_size()
     }
 
+    /// What errors call its activation.
+    pub(crate) fn name(&self) -> String {
+        match self.affine {
+            Affine::WindowValues(_) => "max-pooling".to_owned(),
+            _ => self.activation.to_string(),
+        }
+    }
+
     /// Every map of the layer that has weights of its own: the main one, then those of its skips.
     pub fn maps(&self) -> impl Iterator<Item = &Affine> {
         [&self.affine].into_iter().chain(self.skips.iter().filter_map(|skip| skip.map.as_ref()))
@@ -237,22 +245,39 @@ impl Architecture {
         &self.kept[ix]
     }
 
+    /// Whether every map is dense, those of skips too.
+    pub fn is_dense(&self) -> bool {
+        self.layers.iter().flat_map(Layer::maps).all(|map| matches!(map, Affine::Dense { .. }))
+    }
+
+    /// Refuses convolutions and pooling.
+    ///
+    /// # Errors
+    /// Says that `what` takes none as they are.
+    pub(crate) fn check_dense(&self, what: &str) -> Result<()> {
+        match self.is_dense() {
+            true => Ok(()),
+            false => Err(Error::usage(format!("{what} takes dense layers, not {self}: make it dense first"))),
+        }
+    }
+
+    /// Refuses activations of groups of pre-activations.
+    ///
+    /// # Errors
+    /// Says which layer has one, that `what` takes none, and the remedy.
+    pub(crate) fn check_ungrouped(&self, what: &str, remedy: &str) -> Result<()> {
+        let grouped = self.layers.iter().position(|layer| layer.activation.group_size() > 1);
+        let Some(ix) = grouped else { return Ok(()) };
+        let name = self.layers[ix].name();
+        Err(Error::usage(format!(
+            "{what} takes no groups of pre-activations, but hidden layer {} has {name}: {remedy}",
+            ix + 1
+        )))
+    }
+
     /// The first activation that does not make one output of every pre-activation, if there is one.
     pub fn grouped(&self) -> Option<&Activation> {
         self.layers.iter().map(|layer| layer.activation.as_ref()).find(|activation| activation.scalar().is_none())
-    }
-
-    /// Refuses activations that do not make one output of every pre-activation.
-    ///
-    /// # Errors
-    /// Says that `what` takes no other.
-    pub fn check_scalar(&self, what: &str) -> Result<()> {
-        let Some(layer) = self.layers.iter().find(|layer| layer.activation.scalar().is_none()) else { return Ok(()) };
-        let name = match layer.affine {
-            Affine::WindowValues(_) => "max-pooling".to_owned(),
-            _ => layer.activation.to_string(),
-        };
-        Err(Error::usage(format!("{what} takes activations of one pre-activation with one output so far, not {name}")))
     }
 
     /// Whether every layer is dense and takes nothing but the outputs before it.
@@ -336,8 +361,11 @@ mod tests {
             let error = shape(text, activation).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
-        maxout.check_scalar("it").unwrap_err();
-        shape("2-8", "relu").unwrap().check_scalar("it").unwrap();
+        let error = maxout.check_ungrouped("it", "do so").unwrap_err().to_string();
+        assert_eq!(error, "it takes no groups of pre-activations, but hidden layer 1 has maxout:3: do so");
+        for name in ["relu", "crelu"] {
+            shape("2-8", name).unwrap().check_ungrouped("it", "").unwrap();
+        }
     }
 
     #[test]

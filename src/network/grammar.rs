@@ -57,12 +57,13 @@ impl<'a> Reader<'a> {
     fn new(text: &'a str, activation: Arc<Activation>) -> Result<Self> {
         let mut parts = split(text)?.into_iter();
         let first = parts.next().unwrap_or_default();
-        let input: Vec<usize> = first.split('x').map(|n| n.parse().map_err(|_| bad(first))).collect::<Result<_>>()?;
+        let bad = || bad(first, "begin with the input, for example 784, 1x64 or 3x32x32");
+        let input: Vec<usize> = first.split('x').map(|n| number(n).ok_or_else(bad)).collect::<Result<_>>()?;
         let image = match *input {
             [n] => [n, 1, 1],
             [channels, length] => [channels, 1, length],
             [channels, height, width] => [channels, height, width],
-            _ => return Err(bad(first)),
+            _ => return Err(bad()),
         };
         size_of(&image)?;
         Ok(Self { rest: parts.collect(), activation, input, layers: Vec::new(), images: vec![image] })
@@ -80,10 +81,11 @@ impl<'a> Reader<'a> {
 
     /// Residual blocks, of which `block` is the text behind the opening bracket.
     fn blocks(&mut self, part: &str, block: &str) -> Result<()> {
-        let (inner, repeat) = block.split_once(']').ok_or_else(|| bad(part))?;
+        let bad = || bad(part, "write for example [64-64]x3");
+        let (inner, repeat) = block.split_once(']').ok_or_else(bad)?;
         let n_blocks = match repeat {
             "" => 1,
-            _ => repeat.strip_prefix('x').and_then(|n| n.parse().ok()).filter(|&n| n > 0).ok_or_else(|| bad(part))?,
+            _ => repeat.strip_prefix('x').and_then(number).filter(|&n| n > 0).ok_or_else(bad)?,
         };
         for _ in 0..n_blocks {
             let source = self.layers.len();
@@ -96,7 +98,7 @@ impl<'a> Reader<'a> {
                     "'{part}': a block ends with a convolution or a dense layer, not with a pool"
                 )));
             }
-            let map = match self.images[source] == self.images[last + 1] {
+            let map = match self.images[source] == self.pre_activations(last) {
                 true => None,
                 false => Some(self.map_from(source).map_err(|e| e.at(format!("'{part}'")))?),
             };
@@ -112,37 +114,37 @@ impl<'a> Reader<'a> {
         if body.starts_with(|c: char| c.is_ascii_digit()) {
             let repeated = if skips.is_empty() { body } else { skips };
             if let Some((once, n)) = repeated.split_once('x') {
-                n_layers = n.parse().ok().filter(|&n: &usize| n > 0).ok_or_else(|| bad(part))?;
+                n_layers = number(n).filter(|&n| n > 0).ok_or_else(|| bad(part, DENSE))?;
                 skips = if skips.is_empty() { "" } else { once };
             }
         }
         for _ in 0..n_layers {
             let ix = self.layers.len() + 1;
-            self.layer(part, body, skips).map_err(|e| e.at(format!("hidden layer {ix} '{part}'")))?;
+            self.layer(body, skips).map_err(|e| e.at(format!("hidden layer {ix} '{part}'")))?;
         }
         Ok(())
     }
 
-    fn layer(&mut self, part: &str, body: &str, skips: &str) -> Result<()> {
+    fn layer(&mut self, body: &str, skips: &str) -> Result<()> {
         if !skips.is_empty() && (body.starts_with("max") || body.starts_with("avg")) {
             return Err(Error::usage("a pool adds nothing from further back: convolutions and dense layers do"));
         }
         if let Some(sizes) = body.strip_prefix("max") {
-            return self.pool(part, sizes, true);
+            return self.pool(sizes, true);
         }
         if let Some(sizes) = body.strip_prefix("avg") {
-            return self.pool(part, sizes, false);
+            return self.pool(sizes, false);
         }
         let map = match body.starts_with('c') {
-            true => self.convolution(part, body)?,
+            true => self.convolution(body)?,
             false => {
                 let width = if skips.is_empty() { body.split('x').next().unwrap_or_default() } else { body };
-                let width = width.parse().map_err(|_| bad(part))?;
+                let width = number(width).ok_or_else(|| Error::usage(DENSE))?;
                 let units = pre_activations(&self.activation, width)?;
                 Affine::Dense { inputs: size_of(self.image())?, units }
             }
         };
-        self.push(map, skips, part)
+        self.push(map, skips)
     }
 
     fn image(&self) -> &Image {
@@ -150,7 +152,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A dense layer or convolution with the skips of its text.
-    fn push(&mut self, affine: Affine, skips: &str, part: &str) -> Result<()> {
+    fn push(&mut self, affine: Affine, skips: &str) -> Result<()> {
         let image = match affine {
             Affine::Convolution(map) => {
                 with_channels(self.activation.outputs(map.filters).expect("whole units"), &map.windows)
@@ -164,7 +166,7 @@ impl<'a> Reader<'a> {
             let (source, after) = (&rest[1..end], &rest[end..]);
             let source = match (kind, source) {
                 ('+', "") => 0,
-                _ => source.parse().map_err(|_| bad(part))?,
+                _ => number(source).ok_or_else(|| Error::usage(SKIP))?,
             };
             if source >= self.layers.len() {
                 return Err(Error::usage(format!("adds the outputs of hidden layer {source}, which is not before it")));
@@ -187,6 +189,14 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// The shape of the pre-activations of a layer that is no pool.
+    fn pre_activations(&self, layer: usize) -> Image {
+        match &self.layers[layer].affine {
+            Affine::Convolution(map) => with_channels(map.filters, &map.windows),
+            map => [map.units(), 1, 1],
+        }
+    }
+
     /// The linear map from a source to the last layer's pre-activations.
     fn map_from(&self, source: usize) -> Result<Affine> {
         let (from, layer) = (self.images[source], &self.layers[self.layers.len() - 1]);
@@ -206,37 +216,45 @@ impl<'a> Reader<'a> {
         Ok(Affine::Convolution(Convolution { windows, filters: to.filters, groups: 1 }))
     }
 
-    fn convolution(&self, part: &str, body: &str) -> Result<Affine> {
+    fn convolution(&self, body: &str) -> Result<Affine> {
         if self.activation.group_size() > 1 {
             let activation = &self.activation;
             return Err(Error::usage(format!("{activation} joins several filters: dense layers alone have it so far")));
         }
-        let [filters, kernel, stride, padding, groups] =
-            fields(body, ['c', 'k', 's', 'p', 'g']).ok_or_else(|| bad(part))?;
-        let number = |text: Option<&str>| text.and_then(|n| n.parse::<usize>().ok()).ok_or_else(|| bad(part));
+        let bad =
+            || Error::usage("write filters and kernel, then what differs of stride, padding and groups: c16k3s2p1g4");
+        let [filters, kernel, stride, padding, groups] = fields(body, ['c', 'k', 's', 'p', 'g']).ok_or_else(bad)?;
+        let number = |text: Option<&str>| text.and_then(number).ok_or_else(bad);
         let (outputs, groups) = (number(filters)?, number(groups.or(Some("1")))?);
         let filters = pre_activations(&self.activation, outputs)?;
-        let windows = self.windows(kernel.ok_or_else(|| bad(part))?, stride.unwrap_or("1"), padding, part)?;
+        let windows = self.windows(kernel.ok_or_else(bad)?, stride.unwrap_or("1"), padding, bad)?;
         if filters == 0 {
             return Err(Error::usage("0 filters: give at least 1"));
         }
         let channels = windows.channels;
         if groups == 0 || !channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {
+            let of_outputs = match outputs == filters {
+                true => String::new(),
+                false => format!(" (of which {} makes {outputs} channels)", self.activation),
+            };
             return Err(Error::usage(format!(
-                "{groups} groups divide neither or one of {channels} channels and {filters} filters"
+                "{groups} groups: give a number that divides both {channels} channels and {filters} filters{of_outputs}"
             )));
         }
         Ok(Affine::Convolution(Convolution { windows, filters, groups }))
     }
 
-    fn pool(&mut self, part: &str, sizes: &str, is_max: bool) -> Result<()> {
+    fn pool(&mut self, sizes: &str, is_max: bool) -> Result<()> {
+        let bad = || {
+            Error::usage("write a window, and what differs of stride and padding: max2, avg3s2p1, or avg for all of it")
+        };
         let text = format!("k{sizes}");
         let [_, height, width] = *self.image();
         let is_line = self.input.len() == 2;
         let whole = if is_line { width.to_string() } else { format!("{height}x{width}") };
-        let [kernel, stride, padding] = fields(&text, ['k', 's', 'p']).ok_or_else(|| bad(part))?;
+        let [kernel, stride, padding] = fields(&text, ['k', 's', 'p']).ok_or_else(bad)?;
         let kernel = kernel.filter(|k| !k.is_empty()).unwrap_or(&whole);
-        let windows = self.windows(kernel, stride.unwrap_or(kernel), padding, part)?;
+        let windows = self.windows(kernel, stride.unwrap_or(kernel), padding, bad)?;
         let image = with_channels(windows.channels, &windows);
         let (affine, activation) = match is_max {
             true => (Affine::WindowValues(windows), Activation::largest_of(windows.area())?),
@@ -245,8 +263,8 @@ impl<'a> Reader<'a> {
         self.push_layer(Layer { affine, skips: Vec::new(), activation: Arc::new(activation) }, image)
     }
 
-    /// Windows on the image at hand.
-    fn windows(&self, kernel: &str, stride: &str, padding: Option<&str>, part: &str) -> Result<Windows> {
+    /// Windows on the image at hand; `bad` is the error of sizes that are none.
+    fn windows(&self, kernel: &str, stride: &str, padding: Option<&str>, bad: impl Fn() -> Error) -> Result<Windows> {
         let &[channels, height, width] = self.image();
         let is_line = self.input.len() == 2;
         let is_image = matches!(
@@ -262,10 +280,10 @@ impl<'a> Reader<'a> {
             ));
         }
         let sizes = |text: &str, of_line| -> Result<[usize; 2]> {
-            let number = |text: &str| text.parse::<usize>().map_err(|_| bad(part));
+            let number = |text: &str| number(text).ok_or_else(&bad);
             match text.split_once('x') {
                 Some((rows, columns)) if !is_line => Ok([number(rows)?, number(columns)?]),
-                Some(_) => Err(bad(part)),
+                Some(_) => Err(bad()),
                 None if is_line => Ok([of_line, number(text)?]),
                 None => Ok([number(text)?; 2]),
             }
@@ -275,23 +293,33 @@ impl<'a> Reader<'a> {
             input: [height, width],
             kernel: sizes(kernel, 1)?,
             stride: sizes(stride, 1)?,
-            padding: padding.map_or(Some([[0; 2]; 2]), |text| padding_of(text, is_line)).ok_or_else(|| bad(part))?,
+            padding: padding.map_or(Some([[0; 2]; 2]), |text| padding_of(text, is_line)).ok_or_else(&bad)?,
         };
         windows.check()?;
         Ok(windows)
     }
 }
 
-fn bad(part: &str) -> Error {
-    Error::usage(format!("'{part}': write for example 2-64x3, 784-512-256-128 or 3x32x32-c16k3s1p1-max2-c32k3s2p1-100"))
+/// What dense layers and skips are written like.
+const DENSE: &str = "write a width, a convolution (c16k3) or a pool (max2, avg2): 64, or 64x3 for three layers";
+const SKIP: &str = "write 64+ for a map of the input, 64+2 for one of hidden layer 2, 64~2 for its outputs themselves";
+
+fn bad(part: &str, remedy: &str) -> Error {
+    Error::usage(format!("'{part}': {remedy}"))
+}
+
+/// A whole number without a sign.
+fn number(text: &str) -> Option<usize> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 /// The parts between dashes outside of brackets.
 fn split(text: &str) -> Result<Vec<&str>> {
+    let unpaired = || Error::usage("blocks begin with [ and end with ], one after the other: [64-64]x3");
     let (mut parts, mut start, mut is_inside) = (Vec::new(), 0, false);
     for (at, c) in text.char_indices() {
         match c {
-            '[' | ']' if is_inside == (c == '[') => return Err(bad(text)),
+            '[' | ']' if is_inside == (c == '[') => return Err(unpaired()),
             '[' | ']' => is_inside = !is_inside,
             '-' if !is_inside => {
                 parts.push(&text[start..at]);
@@ -301,7 +329,7 @@ fn split(text: &str) -> Result<Vec<&str>> {
         }
     }
     if is_inside {
-        return Err(bad(text));
+        return Err(unpaired());
     }
     parts.push(&text[start..]);
     Ok(parts)
@@ -324,8 +352,8 @@ fn fields<const N: usize>(text: &str, letters: [char; N]) -> Option<[Option<&str
 /// Padding of all sides, of rows x columns, or where it differs before and after the image, before:after of both.
 fn padding_of(text: &str, is_line: bool) -> Option<[[usize; 2]; 2]> {
     let axis = |text: &str| match text.split_once(':') {
-        Some((before, after)) => Some([before.parse().ok()?, after.parse().ok()?]),
-        None => text.parse().ok().map(|n| [n, n]),
+        Some((before, after)) => Some([number(before)?, number(after)?]),
+        None => number(text).map(|n| [n, n]),
     };
     match text.split_once('x') {
         Some((rows, columns)) if !is_line => Some([axis(rows)?, axis(columns)?]),
@@ -442,6 +470,23 @@ mod tests {
         }
     }
 
+    /// What a block adds has the shape of pre-activations, of which there are half as many as outputs, or more.
+    #[test]
+    fn blocks_add_to_pre_activations() {
+        for (text, activation, expected) in [
+            ("8-[8-8]", "relu", "8-8-8~0"),
+            ("8-[8-8]", "crelu", "8-8-8+"),
+            ("4-[8-8]", "crelu", "4-8-8~0"),
+            ("8-[8-8]", "maxout:2", "8-8-8+"),
+            ("8-[8-8]", "group-sort:4", "8-8-8~0"),
+            ("2x6x6-[c4k3p1-c4k3p1]", "crelu", "2x6x6-c4k3p1-c4k3p1~0"),
+            ("4x6x6-[c4k3p1-c4k3p1]", "crelu", "4x6x6-c4k3p1-c4k3p1+"),
+        ] {
+            let shape = Architecture::parse(text, activation.parse().unwrap(), 1);
+            assert_eq!(shape.unwrap().to_string(), expected, "{text} {activation}");
+        }
+    }
+
     #[test]
     fn images_become_what_comes_out_of_their_windows() {
         let shape = parse("3x32x30-c16k5s2p1g1-max3s2-c8k1-avg-10").unwrap();
@@ -487,7 +532,11 @@ mod tests {
             ("1x5x5-c2k3s0", "stride of 0"),
             ("1x5x5-c2k3s6", "stride of 6 is larger"),
             ("1x5x5-c2k3p3", "padding of 3 is beyond"),
-            ("2x5x5-c3k3g2", "2 groups"),
+            ("2x5x5-c3k3g2", "2 groups: give a number that divides both 2 channels and 3 filters"),
+            ("+2-8", "'+2': begin with the input"),
+            ("2-+8", "hidden layer 1 '+8': write a width"),
+            ("2x+9-c4k3", "'2x+9': begin with the input"),
+            ("1x9x9-c4k3-8+a", "hidden layer 2 '8+a': write 64+"),
             ("2x5x5-c2k3g0", "0 groups"),
             ("1x5x5-c2", "'c2'"),
             ("1x5x5-c2s1k3", "'c2s1k3'"),
@@ -501,7 +550,7 @@ mod tests {
             ("3-4-4~2", "hidden layer 2 '4~2': adds the outputs of hidden layer 2"),
             ("1x8x8-c2k3-c2k3~1", "to which 72 values"),
             ("1x5x5-c2k2+", "no stride takes a source of 5 x 5"),
-            ("3-[4-4", "'3-[4-4'"),
+            ("3-[4-4", "'3-[4-4': blocks begin with ["),
             ("3x8x8-c4k3-max2+", "hidden layer 2 'max2+': a pool adds nothing"),
             ("1x4x4-avg2~foo", "'avg2~foo': a pool adds nothing"),
             ("3x8x8-[c4k3-max2]", "'[c4k3-max2]': a block ends with"),
@@ -514,7 +563,12 @@ mod tests {
         ] {
             let message = parse(text).map(|shape| shape.to_string()).expect_err(text).to_string();
             assert!(message.contains(place), "{text}: {message}");
+            // Nothing is quoted twice one after the other.
+            let quotes: Vec<&str> = message.split('\'').skip(1).step_by(2).collect();
+            assert!(quotes.windows(2).all(|pair| pair[0].is_empty() || pair[0] != pair[1]), "{text}: {message}");
         }
+        let error = Architecture::parse("2x5x5-c6k3g2", "crelu".parse().unwrap(), 1).unwrap_err().to_string();
+        assert!(error.contains("2 channels and 3 filters (of which crelu makes 6 channels)"), "{error}");
         let error = Architecture::parse("1x5x5-c2k3", "maxout:2".parse().unwrap(), 1).unwrap_err().to_string();
         assert!(error.contains("maxout:2 joins several filters"), "{error}");
         assert!(matches!(

@@ -4,7 +4,7 @@
 mod activation;
 mod affine;
 mod architecture;
-mod dense_chain;
+mod dense;
 mod files;
 mod grammar;
 mod laws;

@@ -10,6 +10,8 @@
 //! If the rows contradict each other the multipliers grow, until the combination is negative on the whole domain. Neither answer is
 //! certain, for everything is subject to rounding: both are checked with the rows, and there is a linear program where they do not hold.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::frame::Frame;
 use super::panel::Panel;
 use super::quadratic::Quadratic;
@@ -115,15 +117,22 @@ impl Centre {
     }
 
     /// Looks for a point of the domain at which all rows are positive, but that of number `facet`, which is to be 0, and writes it.
-    /// `start` has multipliers of the first rows.
-    pub(crate) fn guess(&mut self, frame: &Frame, start: &[f64], facet: Option<usize>, point: &mut Vec<f64>) -> Guess {
+    /// `start` has multipliers of the first rows. A set `stop` ends the search.
+    pub(crate) fn guess(
+        &mut self,
+        frame: &Frame,
+        start: &[f64],
+        facet: Option<usize>,
+        stop: &AtomicBool,
+        point: &mut Vec<f64>,
+    ) -> Guess {
         self.multipliers.clear();
         self.multipliers.extend_from_slice(start);
         self.multipliers.resize(self.panel.len(), 0.0);
         self.changes.clear();
         self.changes.extend(self.multipliers.iter().copied().enumerate().filter(|(_, y)| *y != 0.0));
         self.panel.combine(&self.changes, &mut self.pull);
-        let guess = self.ascend(facet);
+        let guess = self.ascend(facet, stop);
         if guess == Guess::Point {
             point.clone_from(&self.centre);
             for (&j, moved) in self.columns.iter().zip(&self.moved) {
@@ -133,8 +142,11 @@ impl Centre {
         guess
     }
 
-    fn ascend(&mut self, facet: Option<usize>) -> Guess {
+    fn ascend(&mut self, facet: Option<usize>, stop: &AtomicBool) -> Guess {
         for _ in 0..STEPS {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
             let spread = self.panel.clip(&self.pull, &self.half, &mut self.moved);
             if is_contradiction(&self.multipliers, &self.offsets, spread) {
                 return Guess::Contradiction;
@@ -254,6 +266,8 @@ mod tests {
     use crate::regions::Domain;
     use crate::regions::exact::{ExactRow, has_interior};
 
+    static GO_ON: AtomicBool = AtomicBool::new(false);
+
     fn centre(rows: &[[f64; 4]]) -> (Frame, Centre) {
         let frame = Frame::new(&Domain::new_box(vec![-1.0; 3], vec![1.0; 3]).unwrap(), 3);
         let mut centre = Centre::new(&frame);
@@ -270,30 +284,30 @@ mod tests {
         // x + y >= 1 and x - y >= 0: the nearest point is (1/2, 1/2, 0).
         let (frame, mut pair) = centre(&[[1.0, 1.0, 0.0, -1.0], [1.0, -1.0, 0.0, 0.0]]);
         let mut point = Vec::new();
-        assert_eq!(pair.guess(&frame, &[], None, &mut point), Guess::Point);
+        assert_eq!(pair.guess(&frame, &[], None, &GO_ON, &mut point), Guess::Point);
         assert!(is_near(&point, &[0.5, 0.5, 0.0, 1.0]), "{point:?}");
         // On x + y = 1 without the other row, from beyond it.
         pair.pop();
         pair.push(&[1.0, 0.0, 0.0, -0.75]);
-        assert_eq!(pair.guess(&frame, &[3.0], Some(0), &mut point), Guess::Point);
+        assert_eq!(pair.guess(&frame, &[3.0], Some(0), &GO_ON, &mut point), Guess::Point);
         assert!(is_near(&point, &[0.75, 0.25, 0.0, 1.0]) && (point[0] + point[1] - 1.0).abs() < 1e-6, "{point:?}");
         // Beyond the box in x alone, but not together with y.
         let (frame, mut far) = centre(&[[1.0, 0.9, 0.0, -1.83], [0.0, 0.0, 1.0, -0.5]]);
-        assert_eq!(far.guess(&frame, &[], None, &mut point), Guess::Point);
+        assert_eq!(far.guess(&frame, &[], None, &GO_ON, &mut point), Guess::Point);
         assert!(point[0] <= 1.0 && point[0] + 0.9 * point[1] > 1.83 && point[2] > 0.5, "{point:?}");
         // x > 0.2, y > 0.2, x + y < 0.3.
         let rows = [[1.0, 0.0, 0.0, -0.2], [0.0, 1.0, 0.0, -0.2], [-1.0, -1.0, 0.0, 0.3]];
         let (frame, mut three) = centre(&rows);
         let is_shown = |y: &[f64]| y[0] > 0.0 && y.iter().all(|v| (v / y[0] - 1.0).abs() < 1e-3);
-        assert_eq!(three.guess(&frame, &[], None, &mut point), Guess::Contradiction);
+        assert_eq!(three.guess(&frame, &[], None, &GO_ON, &mut point), Guess::Contradiction);
         assert!(is_shown(three.multipliers()), "{:?}", three.multipliers());
         let (_, mut two) = centre(&rows[..2]);
-        assert_eq!(two.guess(&frame, &[], None, &mut point), Guess::Point);
-        assert_eq!(three.guess(&frame, two.multipliers(), None, &mut point), Guess::Contradiction);
+        assert_eq!(two.guess(&frame, &[], None, &GO_ON, &mut point), Guess::Point);
+        assert_eq!(three.guess(&frame, two.multipliers(), None, &GO_ON, &mut point), Guess::Contradiction);
         assert!(is_shown(three.multipliers()), "from the parent's: {:?}", three.multipliers());
         // x > 1 is nowhere in the box; x = 1 with y > 0.2 is a facet of nothing.
         let (frame, mut edge) = centre(&[[1.0, 0.0, 0.0, -1.0], [0.0, 1.0, 0.0, -0.2]]);
-        assert_ne!(edge.guess(&frame, &[], None, &mut point), Guess::Point);
+        assert_ne!(edge.guess(&frame, &[], None, &GO_ON, &mut point), Guess::Point);
     }
 
     /// Whole numbers from -8 to 8, over 8.
@@ -331,7 +345,7 @@ mod tests {
                     let mut others = exact.clone();
                     let on = facet.map(|facet| others.remove(facet));
                     let is_there = has_interior(&others, on.as_ref(), &|| false).unwrap();
-                    let guess = centre.guess(&frame, &start, facet, &mut point);
+                    let guess = centre.guess(&frame, &start, facet, &GO_ON, &mut point);
                     seen[kind.min(1)][guess as usize] += 1;
                     let values: Vec<f64> = rows.iter().map(|row| dot(row, &point)).collect();
                     match guess {

@@ -55,7 +55,7 @@ impl Domain {
             return Self::new_box(vec![lo; dim], vec![hi; dim]).map_err(|e| e.at(format!("'{text}'")));
         }
         let path = Path::new(text);
-        if text.contains(',') && !path.exists() {
+        if text.is_empty() || text.contains(',') && !path.exists() {
             return Err(Error::usage(format!("'{text}': give LO,HI, for example -1,1, or a CSV file")));
         }
         Self::read(path, dim)
@@ -140,6 +140,7 @@ mod tests {
             ("-1e308,1e308", "too wide"),
             ("1,2,3", "LO,HI"),
             ("a,b", "LO,HI"),
+            ("", "LO,HI"),
             ("missing.csv", "missing.csv"),
         ] {
             let error = Domain::parse(text, 2).unwrap_err().to_string();

@@ -1,8 +1,6 @@
 //! The columns in which linear programs are posed: the inputs, moved and scaled exactly, and one column for constants.
 
 use super::Domain;
-use crate::error::{Error, Result};
-use crate::network::AffineWeights;
 
 /// Every affine function of the input is a row over `dim` columns: its coefficients, and its constant as the coefficient of the
 /// last column.
@@ -20,6 +18,15 @@ pub(crate) struct Frame {
     pub(crate) magnitude: Vec<f64>,
     origin: Vec<f64>,
     scale: Vec<f64>,
+}
+
+/// What an input adds to a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Added {
+    /// Its largest magnitude over the domain.
+    pub(crate) size: f64,
+    /// Whether the row has no error by it.
+    pub(crate) is_exact: bool,
 }
 
 impl Frame {
@@ -59,39 +66,21 @@ impl Frame {
         self.lower.len()
     }
 
-    /// The rows of a first layer, unit by unit, and a bound on the error of each over the domain.
-    ///
-    /// # Errors
-    /// Weights that leave the range of 64-bit numbers.
-    pub(crate) fn first_rows(&self, weights: &AffineWeights<f64>) -> Result<(Vec<f64>, Vec<f64>)> {
-        let (dim, units) = (self.dim(), weights.bias.len());
-        let n_inputs = dim - 1;
-        let (mut rows, mut errors) = (vec![0.0; units * dim], vec![0.0; units]);
-        for unit in 0..units {
-            let row = &mut rows[unit * dim..][..dim];
-            let (mut constant, mut moved) = (weights.bias[unit], 0.0);
-            for (input, coefficient) in row[..n_inputs].iter_mut().enumerate() {
-                let weight = weights.weight[input * units + unit];
-                *coefficient = weight * self.scale[input];
-                // A product by a power of two is exact unless it leaves the range of normal numbers.
-                if !coefficient.is_finite() || (weight != 0.0 && coefficient.abs() < f64::MIN_POSITIVE) {
-                    return Err(Error::usage(format!(
-                        "layer 1, unit {unit}: weight {weight:e}, over a box of width {:e}, is beyond what can be certified in \
-                         64-bit numbers: rescale it, or set it to 0 if it is that small",
-                        2.0 * self.scale[input]
-                    )));
-                }
-                if self.origin[input] != 0.0 {
-                    constant += weight * self.origin[input];
-                    moved += (weight * self.origin[input]).abs();
-                }
-            }
-            row[n_inputs] = constant;
-            if moved != 0.0 {
-                errors[unit] = gamma(n_inputs + 2) * (moved + weights.bias[unit].abs()) + f64::MIN_POSITIVE;
-            }
-        }
-        Ok((rows, errors))
+    /// Adds a multiple of an input to a row.
+    pub(crate) fn add_input(&self, weight: f64, input: usize, row: &mut [f64]) -> Added {
+        let coefficient = weight * self.scale[input];
+        let moved = weight * self.origin[input];
+        let was_empty = row[input] == 0.0;
+        row[input] += coefficient;
+        row[self.dim() - 1] += moved;
+        // A product by a power of two is exact unless it leaves the range of normal numbers.
+        let is_exact = was_empty && moved == 0.0 && (weight == 0.0 || coefficient.abs() >= f64::MIN_POSITIVE);
+        Added { size: coefficient.abs() * self.magnitude[input] + moved.abs(), is_exact }
+    }
+
+    /// The largest magnitude of an input.
+    pub(crate) fn reach(&self, input: usize) -> f64 {
+        self.magnitude[input] * self.scale[input] + self.origin[input].abs()
     }
 
     /// The largest value of a row over the domain, by ordinary arithmetic.

@@ -15,6 +15,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicBool, Ordering as AtomicOrdering};
 
 use super::frame::Frame;
 use super::vector::{add_multiple, dot};
@@ -168,10 +169,14 @@ impl Dictionary {
         self.value.iter_mut().zip(lines).for_each(|(value, line)| *value = dot(line, &self.at));
     }
 
-    /// The program's optimum, from where the dictionary is; adds the number of pivots to `pivots`.
-    pub(crate) fn solve(&mut self, frame: &Frame, pivots: &mut u64) -> Ended {
+    /// The program's optimum, from where the dictionary is; adds the number of pivots to `pivots`. A set `stop` ends it as too many
+    /// pivots do.
+    pub(crate) fn solve(&mut self, frame: &Frame, stop: &AtomicBool, pivots: &mut u64) -> Ended {
         self.rest(frame);
         for _ in 0..1000 + 100 * self.basic.len() {
+            if stop.load(AtomicOrdering::Relaxed) {
+                break;
+            }
             let Some((line, wanted)) = self.worst_line(frame) else { return Ended::Feasible };
             let Some(position) = self.entering(frame, line, wanted) else { return Ended::Infeasible(line) };
             if !self.pivot(frame, line, position, wanted) {
@@ -380,7 +385,7 @@ mod tests {
                 let eight = |a: f64| num_bigint::BigInt::from((8.0 * a) as i64);
                 let constant = eight(whole[n]) - whole[..n].iter().map(|&a| eight(a)).sum::<num_bigint::BigInt>();
                 exact.push(ExactRow { coefficients: whole[..n].iter().map(|&a| 2 * eight(a)).collect(), constant });
-                let answer = dictionary.solve(&frame, &mut 0);
+                let answer = dictionary.solve(&frame, &AtomicBool::new(false), &mut 0);
                 assert_eq!(
                     answer == Ended::Feasible,
                     has_interior(&exact, None, &|| false).unwrap(),

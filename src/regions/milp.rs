@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, SolveOptions, Variable};
 
-use super::exact::{self, ExactModel, ExactRow};
+use super::exact::{self, ExactMap, ExactModel, ExactRow};
 use super::model::Model;
 use super::{Count, Domain, Method, Work};
 use crate::error::{Error, Result};
@@ -69,7 +69,7 @@ enum Unit {
     Free(Variable),
 }
 
-/// Counts the activation regions of a network of rectified linear units in a box.
+/// Counts the activation regions of a network of rectified linear units, and layers without breakpoints, in a box.
 ///
 /// # Errors
 /// Other activations, all of R^n, more than [`MAX_UNITS`] units, and failures of the solver.
@@ -78,18 +78,21 @@ pub fn count(network: &Network, domain: &Domain, found: &AtomicU64, stop: &Atomi
     let Domain::Box { lower, upper } = domain else {
         return refuse("needs a box: its constants bound every unit".to_owned());
     };
-    network.architecture().check_dense_chain("count")?;
-    network.architecture().check_scalar("count")?;
     let is_relu =
         |p: &Pieces<f64>| (&p.breakpoints[..], &p.slopes[..], &p.intercepts[..]) == (&[0.0], &[0.0, 1.0], &[0.0; 2]);
     let architecture = network.architecture();
-    if let Some(layer) = architecture.layers().iter().find(|layer| !is_relu(layer.activation.pieces())) {
-        return refuse(format!("is about relu, not {}", layer.activation));
+    let mut n_units = 0;
+    for layer in architecture.layers() {
+        match layer.activation.scalar() {
+            Some(pieces) if pieces.breakpoints.is_empty() => {}
+            Some(pieces) if is_relu(pieces) => n_units += layer.outputs(),
+            _ => return refuse(format!("is about relu, not {}", layer.name())),
+        }
     }
-    if architecture.n_units() > MAX_UNITS as u128 {
-        return refuse(format!("takes at most {MAX_UNITS} units, but the network has {}", architecture.n_units()));
+    if n_units > MAX_UNITS {
+        return refuse(format!("takes at most {MAX_UNITS} units, but the network has {n_units}"));
     }
-    let model = Model::new(network, domain)?;
+    let model = Model::new(network, domain, 1, stop)?;
     let exact = ExactModel::new(&model);
     let mut work = Work::default();
     let (mut problem, units) = formulate(&model, lower, upper, &mut work)?;
@@ -133,34 +136,41 @@ fn formulate(model: &Model, lower: &[f64], upper: &[f64], work: &mut Work) -> Re
     let mut problem = Problem::new(OptimizationDirection::Minimize);
     // The same with binaries from 0 to 1, for bounds on later layers.
     let mut relaxed = Problem::new(OptimizationDirection::Minimize);
-    let mut values: Vec<Expression> = Vec::new();
-    let mut ranges: Vec<[f64; 2]> = Vec::new();
+    // Of every source: the input, then the outputs of layer after layer.
+    let mut values: Vec<Vec<Expression>> = vec![Vec::new()];
+    let mut ranges: Vec<Vec<[f64; 2]>> = vec![Vec::new()];
     for (&lo, &hi) in lower.iter().zip(upper) {
         let variable = problem.add_var(0.0, (0.0, 1.0));
         relaxed.add_var(0.0, (0.0, 1.0));
-        values.push(Expression { terms: vec![(variable, hi - lo)], constant: lo });
-        ranges.push([lo, hi]);
+        values[0].push(Expression { terms: vec![(variable, hi - lo)], constant: lo });
+        ranges[0].push([lo, hi]);
     }
     let mut units = Vec::new();
     for (l, layer) in model.layers.iter().enumerate() {
         let (mut activations, mut next_ranges) = (Vec::new(), Vec::new());
+        // The source, the input of it and the weight of everything that a row is made of.
+        let made_of = |row: usize| {
+            layer.terms.iter().flat_map(move |term| term.inputs(row).map(|(input, w)| (term.source, input, w)))
+        };
         // All units of a layer are bounded by the layers before it alone.
-        let pre_activations: Vec<Expression> = (0..layer.n_units)
-            .map(|u| {
-                let mut z = Expression { terms: Vec::new(), constant: layer.bias[u] };
-                layer.row(u).iter().zip(&values).filter(|(w, _)| **w != 0.0).for_each(|(&w, h)| z.add(w, h));
+        let pre_activations: Vec<Expression> = (0..layer.n_rows())
+            .map(|row| {
+                let mut z = Expression { terms: Vec::new(), constant: layer.bias[row] };
+                made_of(row).for_each(|(source, input, w)| z.add(w, &values[source][input]));
                 z
             })
             .collect();
+        let is_linear = layer.breakpoints.is_empty();
         let mut bounds = Vec::new();
-        for (u, z) in pre_activations.iter().enumerate() {
-            let mut range = [layer.bias[u]; 2];
-            for (&w, [lo, hi]) in layer.row(u).iter().zip(&ranges) {
+        for (row, z) in pre_activations.iter().enumerate() {
+            let mut range = [layer.bias[row]; 2];
+            for (source, input, w) in made_of(row) {
+                let [lo, hi] = ranges[source][input];
                 range[0] += (w * lo).min(w * hi);
                 range[1] += (w * lo).max(w * hi);
             }
             let size = range[0].abs().max(range[1].abs());
-            if l > 0 && !z.terms.is_empty() && size > 0.0 {
+            if l > 0 && !is_linear && !z.terms.is_empty() && size > 0.0 {
                 let scaled = z.times(1.0 / size);
                 for (end, sign) in [(0, 1.0), (1, -1.0)] {
                     work.programs += 1;
@@ -174,6 +184,15 @@ fn formulate(model: &Model, lower: &[f64], upper: &[f64], work: &mut Work) -> Re
             bounds.push([range[0] - room, range[1] + room]);
         }
         for (z, [lo, hi]) in pre_activations.into_iter().zip(bounds) {
+            if is_linear {
+                let (slope, intercept) = (layer.slopes[0], layer.intercepts[0]);
+                let [a, b] = [lo, hi].map(|end| slope * end + intercept);
+                next_ranges.push([a.min(b), a.max(b)]);
+                let mut h = z.times(slope);
+                h.constant += intercept;
+                activations.push(h);
+                continue;
+            }
             next_ranges.push([lo.max(0.0), hi.max(0.0)]);
             if hi <= 0.0 || lo >= 0.0 {
                 units.push(Unit::Fixed(hi > 0.0));
@@ -197,7 +216,8 @@ fn formulate(model: &Model, lower: &[f64], upper: &[f64], work: &mut Work) -> Re
             units.push(Unit::Free(binary));
             activations.push(Expression { terms: vec![(h, size)], constant: 0.0 });
         }
-        (values, ranges) = (activations, next_ranges);
+        values.push(activations);
+        ranges.push(next_ranges);
     }
     Ok((problem, units))
 }
@@ -244,18 +264,29 @@ fn solve(problem: &Problem, units: &[Unit], stop: &AtomicBool, work: &mut Work) 
 fn has_interior(model: &Model, exact: &ExactModel, active: &[bool], stop: &AtomicBool) -> bool {
     let mut rows: Vec<ExactRow> = Vec::new();
     let mut active = active.iter();
-    let mut before: Option<(super::exact::ExactMap, Vec<usize>)> = None;
+    let mut patterns: Vec<Vec<usize>> = Vec::new();
+    let mut maps: Vec<ExactMap> = Vec::new();
     for (l, layer) in model.layers.iter().enumerate() {
-        let map = exact.map(l, before.as_ref().map(|(map, pattern)| (map, &pattern[..])));
-        let pattern: Vec<usize> = active.by_ref().take(layer.n_units).map(|&on| usize::from(on)).collect();
-        for (unit, &piece) in pattern.iter().enumerate() {
-            let row = exact.over_domain(&exact.above(&map, l, unit, 0), piece == 1);
+        maps.push(ExactMap::new(model, l, |before| &patterns[before]));
+        for row in 0..layer.n_rows() {
+            // Those of the layers before are all there.
+            let known = |l: usize, row: usize| maps[l].row(row, |_| unreachable!("made with its layer"));
+            maps[l].row(row, |map| exact.row(model, (l, row), map, known));
+        }
+        let is_linear = layer.breakpoints.is_empty();
+        let pattern: Vec<usize> = match is_linear {
+            true => vec![0; layer.n_rows()],
+            false => active.by_ref().take(layer.n_rows()).map(|&on| usize::from(on)).collect(),
+        };
+        for (unit, &piece) in pattern.iter().enumerate().filter(|_| !is_linear) {
+            let above = exact.above(model, (l, unit, 0), |row| maps[l].row(row, |_| unreachable!("made above")));
+            let row = exact.over_domain(&above, piece == 1);
             // A unit that is zero everywhere is inactive.
             if piece == 1 || !row.is_zero() {
                 rows.push(row);
             }
         }
-        before = Some((map, pattern));
+        patterns.push(pattern);
     }
     rows.is_empty() || exact::has_interior(&rows, None, &|| stop.load(Ordering::Relaxed)) == Some(true)
 }

@@ -20,6 +20,7 @@ mod centre;
 mod domain;
 mod exact;
 mod frame;
+mod layer;
 mod lp;
 pub mod milp;
 mod model;
@@ -27,6 +28,7 @@ mod panel;
 pub mod plane;
 mod quadratic;
 pub mod tree;
+mod units;
 mod vector;
 pub mod xor;
 
@@ -73,6 +75,20 @@ pub struct Count {
     pub confidence: Option<f64>,
     /// What it took.
     pub work: Work,
+}
+
+impl Count {
+    /// What is found when nothing was counted.
+    fn nothing(method: Method) -> Self {
+        Self {
+            method,
+            activation_regions: 0,
+            linear_regions: None,
+            is_complete: false,
+            confidence: None,
+            work: Work::default(),
+        }
+    }
 }
 
 /// The work of a count. It may differ between machines with different vector instructions; counts do not.

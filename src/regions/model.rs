@@ -1,56 +1,15 @@
 //! A network prepared for counting: affine maps of layers on a region, with bounds on their rounding errors.
 
+use std::sync::atomic::AtomicBool;
+
 use super::Domain;
 use super::frame::{Frame, gamma, power_of_two};
+use super::layer::{Layer, check_stop};
+use super::units::{Selected, Switch};
 use super::vector::{add_multiple, dot};
 use crate::error::{Error, Result};
-use crate::network::{AffineWeights, Network, Pieces};
-
-/// One hidden layer: `z = W h + b`, then the pieces of every unit.
-#[derive(Debug)]
-pub(crate) struct Layer {
-    pub(crate) n_inputs: usize,
-    pub(crate) n_units: usize,
-    /// Unit-major: the weight from input `i` to unit `u` is element `u * n_inputs + i`.
-    pub(crate) weight: Vec<f64>,
-    pub(crate) bias: Vec<f64>,
-    pub(crate) pieces: Pieces<f64>,
-    /// The first unit of the layer with the same weights and bias: both are always on the same piece.
-    pub(crate) twin: Vec<usize>,
-    /// Units that no input changes.
-    pub(crate) is_constant: Vec<bool>,
-}
-
-impl Layer {
-    fn new(weights: &AffineWeights<f64>, before: Option<&Self>, n_inputs: usize, pieces: &Pieces<f64>) -> Self {
-        let n_units = weights.bias.len();
-        let column = |u: usize| (0..n_inputs).map(move |i| weights.weight[i * n_units + u]);
-        let weight: Vec<f64> = (0..n_units).flat_map(column).collect();
-        let mut first = std::collections::HashMap::new();
-        let twin = (0..n_units).map(|u| {
-            // Zero of either sign is the same weight.
-            let row = &weight[u * n_inputs..][..n_inputs];
-            let key: Vec<u64> = row.iter().chain([&weights.bias[u]]).map(|w| (w + 0.0).to_bits()).collect();
-            *first.entry(key).or_insert(u)
-        });
-        let twin = twin.collect();
-        let is_fixed = |input: usize| before.is_some_and(|layer| layer.is_constant[input]);
-        let is_constant = weight
-            .chunks_exact(n_inputs)
-            .map(|row| row.iter().enumerate().all(|(input, &w)| w == 0.0 || is_fixed(input)));
-        let is_constant = is_constant.collect();
-        Self { n_inputs, n_units, weight, bias: weights.bias.clone(), pieces: pieces.clone(), twin, is_constant }
-    }
-
-    pub(crate) fn row(&self, unit: usize) -> &[f64] {
-        &self.weight[unit * self.n_inputs..][..self.n_inputs]
-    }
-
-    /// The units that are on the same piece as `unit` everywhere, itself first.
-    pub(crate) fn twins(&self, unit: usize) -> impl Iterator<Item = usize> + Clone + '_ {
-        (unit..self.n_units).filter(move |&u| self.twin[u] == unit)
-    }
-}
+use crate::memory;
+use crate::network::{self, ActivationKind, Affine, Architecture, Network};
 
 /// A network and a domain, ready for counting.
 #[derive(Debug)]
@@ -60,6 +19,8 @@ pub(crate) struct Model {
     /// The read-out, output-major.
     pub(crate) readout: Vec<f64>,
     pub(crate) n_outputs: usize,
+    /// For every layer how many terms its outputs have in sums of what follows, at most, and a few more.
+    pub(crate) n_uses: Vec<usize>,
     /// The first layer's map, which is the same everywhere.
     first: Map,
     pub(crate) domain: Domain,
@@ -85,110 +46,167 @@ pub(crate) struct Cut {
 }
 
 impl Model {
+    /// A network of dense layers, of which `n_walks` walks will be made at a time.
+    ///
     /// # Errors
-    /// A domain of another dimension, and weights that leave the range of 64-bit numbers.
-    pub(crate) fn new(network: &Network, domain: &Domain) -> Result<Self> {
+    /// A domain of another dimension, weights that leave the range of 64-bit numbers, too little memory and a set `stop`.
+    pub(crate) fn new(network: &Network, domain: &Domain, n_walks: usize, stop: &AtomicBool) -> Result<Self> {
         let architecture = network.architecture();
-        architecture.check_dense_chain("count")?;
-        architecture.check_scalar("count")?;
+        architecture.check_dense("count")?;
         let n_inputs = architecture.input_dim();
         if let Some(dim) = domain.dim().filter(|&dim| dim != n_inputs) {
             return Err(Error::usage(format!("a box of dimension {dim}, but the network has {n_inputs} inputs")));
         }
-        let frame = Frame::new(domain, n_inputs);
-        let (rows, errors) = frame.first_rows(&network.affine()[0])?;
-        let norms = rows.chunks_exact(frame.dim()).map(|row| frame.norm(row)).collect();
-        let first = Map { rows, errors, norms };
+        check_memory(architecture, n_walks)?;
         let mut layers: Vec<Layer> = Vec::with_capacity(architecture.depth());
         for (shape, weights) in architecture.layers().iter().zip(network.affine()) {
-            layers.push(Layer::new(weights, layers.last(), shape.affine.inputs(), shape.activation.pieces()));
+            let layer = Layer::new(shape, weights, &layers, stop)?;
+            layers.push(layer);
         }
         let readout = &network.affine()[layers.len()];
-        let (n_outputs, width) = (readout.bias.len(), layers[layers.len() - 1].n_units);
+        let (n_outputs, width) = (readout.bias.len(), layers[layers.len() - 1].n_outputs());
         let by_output = |o: usize| (0..width).map(move |u| readout.weight[u * n_outputs + o]);
-        let model = Self {
-            frame,
+        let mut n_uses = vec![4; layers.len()];
+        n_uses[layers.len() - 1] += n_outputs;
+        for layer in &layers {
+            let sources = layer.terms.iter().filter_map(|term| term.source.checked_sub(1));
+            sources.for_each(|source| n_uses[source] += layer.n_outputs());
+        }
+        let mut model = Self {
+            frame: Frame::new(domain, n_inputs),
+            n_uses,
             readout: (0..n_outputs).flat_map(by_output).collect(),
             layers,
             n_outputs,
-            first,
+            first: Map::default(),
             domain: domain.clone(),
         };
+        let mut first = Map::default();
+        model.make_map(0, |_| unreachable!("the first layer takes the input alone"), &mut first);
+        check_stop(stop)?;
+        model.first = first;
         model.check_range()?;
         Ok(model)
     }
 
     /// Refuses networks whose pre-activations may leave the range of 64-bit numbers somewhere in the domain.
     fn check_range(&self) -> Result<()> {
-        let mut reach: Vec<f64> = self.first.norms.clone();
+        // Largest magnitudes of the sources.
+        let mut reach: Vec<Vec<f64>> = vec![(0..self.frame.dim() - 1).map(|input| self.frame.reach(input)).collect()];
         for (l, layer) in self.layers.iter().enumerate() {
-            if l > 0 {
-                let dot = |u: usize| layer.row(u).iter().zip(&reach).map(|(w, h)| w.abs() * h).sum::<f64>();
-                reach = (0..layer.n_units).map(|u| dot(u) + layer.bias[u].abs()).collect();
-            }
-            if let Some(u) = reach.iter().position(|&z| z.is_nan() || z > 1e150) {
+            let of_row = |row: usize| -> f64 {
+                let terms = layer.terms.iter();
+                let products =
+                    terms.flat_map(|term| term.inputs(row).map(|(input, w)| w.abs() * reach[term.source][input]));
+                products.sum::<f64>() + layer.bias[row].abs()
+            };
+            let z: Vec<f64> = match l {
+                0 => self.first.norms.clone(),
+                _ => (0..layer.n_rows()).map(of_row).collect(),
+            };
+            if let Some(row) = z.iter().position(|&z| z.is_nan() || z > 1e150) {
                 return Err(Error::usage(format!(
-                    "layer {}, unit {u}: pre-activations up to {:.0e} are beyond what is computed with; rescale the network",
+                    "layer {}, pre-activation {row}: up to {:.0e} is beyond what is computed with; rescale the network",
                     l + 1,
-                    reach[u]
+                    z[row]
                 )));
             }
-            let Pieces { slopes, intercepts, .. } = &layer.pieces;
             let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-            reach.iter_mut().for_each(|z| *z = *z * largest(slopes) + largest(intercepts));
+            let (slope, intercept) = (largest(&layer.slopes), largest(&layer.intercepts));
+            let size = layer.n_rows() / layer.n_units();
+            let of_output = |output: usize| match layer.kind() {
+                ActivationKind::Scalar(_) => z[output],
+                ActivationKind::Crelu(_) => z[output % z.len()],
+                ActivationKind::Maxout { .. } => largest(&z[layer.rows_of(output)]),
+                ActivationKind::GroupSort { .. } => largest(&z[layer.rows_of(output / size)]),
+            };
+            reach.push((0..layer.n_outputs()).map(|output| of_output(output) * slope + intercept).collect());
         }
         Ok(())
     }
 
-    /// The map of a layer from that of the layer before it and the pieces there.
-    pub(crate) fn map(&self, layer: usize, before: Option<(&Map, &[usize])>, map: &mut Map) {
-        let Some((before, pattern)) = before else { return map.clone_from(&self.first) };
+    /// The map of a layer from the maps of the layers before it and the patterns there.
+    pub(crate) fn map<'a>(&self, layer: usize, before: impl Fn(usize) -> (&'a Map, &'a [usize]), map: &mut Map) {
+        match layer {
+            0 => map.clone_from(&self.first),
+            _ => self.make_map(layer, before, map),
+        }
+    }
+
+    fn make_map<'a>(&self, layer: usize, before: impl Fn(usize) -> (&'a Map, &'a [usize]), map: &mut Map) {
         let (dim, this) = (self.frame.dim(), &self.layers[layer]);
-        let Pieces { slopes, intercepts, .. } = &self.layers[layer - 1].pieces;
+        let sources: Vec<Option<(&Map, &Layer, Vec<Selected>)>> = this
+            .terms
+            .iter()
+            .map(|term| {
+                let source = term.source.checked_sub(1)?;
+                let (map, pattern) = before(source);
+                Some((map, &self.layers[source], self.layers[source].outputs(pattern)))
+            })
+            .collect();
         map.rows.clear();
-        map.rows.resize(this.n_units * dim, 0.0);
+        map.rows.resize(this.n_rows() * dim, 0.0);
         map.errors.clear();
         map.norms.clear();
-        let rounding = gamma(this.n_inputs + 8);
-        for (unit, row) in map.rows.chunks_exact_mut(dim).enumerate() {
-            let (mut constant, mut error, mut sum) = (this.bias[unit], 0.0, 0.0);
-            let mut n_terms = 0;
-            for (input, &weight) in this.row(unit).iter().enumerate() {
-                let factor = weight * slopes[pattern[input]];
-                if factor != 0.0 || (weight != 0.0 && slopes[pattern[input]] != 0.0) {
-                    add_multiple(factor, &before.rows[input * dim..][..dim], row);
-                    error += factor.abs() * before.errors[input] + f64::MIN_POSITIVE;
-                    sum += factor.abs() * (before.norms[input] + before.errors[input]);
-                    n_terms += 1;
-                }
-                let shift = weight * intercepts[pattern[input]];
-                if shift != 0.0 {
-                    constant += shift;
-                    sum += shift.abs();
-                    n_terms += 1;
+        let rounding = gamma(this.n_inputs() + 8);
+        for (ix, row) in map.rows.chunks_exact_mut(dim).enumerate() {
+            let (mut constant, mut error, mut sum) = (this.bias[ix], 0.0, 0.0);
+            let mut is_exact = true;
+            for (term, source) in this.terms.iter().zip(&sources) {
+                let Some((before, layer, outputs)) = source else {
+                    for (input, weight) in term.inputs(ix) {
+                        let added = self.frame.add_input(weight, input, row);
+                        sum += added.size;
+                        error += if added.is_exact { 0.0 } else { f64::MIN_POSITIVE };
+                        is_exact &= added.is_exact;
+                    }
+                    continue;
+                };
+                for (input, weight) in term.inputs(ix) {
+                    let Selected { row: from, form } = outputs[input];
+                    let (slope, intercept) = (layer.slopes[form], layer.intercepts[form]);
+                    let factor = weight * slope;
+                    if slope != 0.0 {
+                        add_multiple(factor, &before.rows[from * dim..][..dim], row);
+                        // What underflows is not zero.
+                        error += factor.abs() * before.errors[from] + f64::MIN_POSITIVE * (1.0 + before.norms[from]);
+                        sum += factor.abs() * (before.norms[from] + before.errors[from]);
+                        is_exact = false;
+                    }
+                    let shift = weight * intercept;
+                    if shift != 0.0 {
+                        constant += shift;
+                        sum += shift.abs();
+                        is_exact = false;
+                    }
                 }
             }
             row[dim - 1] += constant;
-            if n_terms > 0 {
-                error = 1.01 * error + rounding * (sum + this.bias[unit].abs());
+            if !is_exact {
+                error = 1.01 * error + rounding * (sum + this.bias[ix].abs());
             }
             map.errors.push(error);
             map.norms.push(self.frame.norm(row));
         }
     }
 
-    /// Writes the row that is positive above a breakpoint of a unit (`sign` 1), or below it (-1).
-    pub(crate) fn cut(&self, map: &Map, layer: usize, unit: usize, breakpoint: usize, sign: f64, cut: &mut Cut) {
-        let dim = self.frame.dim();
-        let tau = self.layers[layer].pieces.breakpoints[breakpoint];
+    /// Writes the row that is positive above a switch of a unit (`sign` 1), or below it (-1).
+    pub(crate) fn cut(&self, map: &Map, layer: usize, unit: usize, switch: usize, sign: f64, cut: &mut Cut) {
+        let (dim, layer) = (self.frame.dim(), &self.layers[layer]);
+        let Switch { plus, minus, breakpoint } = layer.switch(unit, switch);
         cut.row.clear();
-        cut.row.extend_from_slice(&map.rows[unit * dim..][..dim]);
+        cut.row.extend_from_slice(&map.rows[plus * dim..][..dim]);
+        cut.error = map.errors[plus];
+        let tau = breakpoint.map_or(0.0, |breakpoint| layer.breakpoints[breakpoint]);
         cut.row[dim - 1] -= tau;
-        cut.error = map.errors[unit];
         if tau != 0.0 {
             cut.error += f64::EPSILON * cut.row[dim - 1].abs();
         }
-        let norm = if tau == 0.0 { map.norms[unit] } else { self.frame.norm(&cut.row) };
+        if let Some(minus) = minus {
+            add_multiple(-1.0, &map.rows[minus * dim..][..dim], &mut cut.row);
+            cut.error += map.errors[minus] + f64::EPSILON * self.frame.norm(&cut.row);
+        }
+        let norm = if tau == 0.0 && minus.is_none() { map.norms[plus] } else { self.frame.norm(&cut.row) };
         // Zero rows have no size, and tiny ones would lose digits.
         let scale = if norm > 1e-200 { sign / power_of_two(norm) } else { sign };
         cut.row.iter_mut().for_each(|a| *a *= scale);
@@ -200,6 +218,23 @@ impl Model {
             cut.error += f64::MIN_POSITIVE;
         }
     }
+}
+
+/// Refuses networks whose rows, and what walks keep of them, are more than there is memory for.
+fn check_memory(architecture: &Architecture, n_walks: usize) -> Result<()> {
+    let columns = architecture.input_dim() as u128 + 1;
+    let rows = |layer: &network::Layer| layer.affine.units() as u128 * columns;
+    let (mut all, mut weights) = (0, 0);
+    for layer in architecture.layers() {
+        all += rows(layer);
+        weights += layer.maps().map(Affine::n_weights).sum::<u128>();
+    }
+    let needed = 8 * (weights + rows(&architecture.layers()[0]) + n_walks as u128 * all);
+    memory::check(
+        &format!("{architecture} with its units as functions of the input"),
+        needed,
+        "fewer inputs, filters or --threads need less",
+    )
 }
 
 impl Cut {

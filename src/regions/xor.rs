@@ -59,7 +59,7 @@ impl XorOptions {
 /// A lower bound on the number of activation regions that holds with a known probability.
 ///
 /// # Errors
-/// Options without trials or slack, a box of another dimension, and weights beyond the range of f64.
+/// Options without trials or slack, activations of groups, a box of another dimension, and weights beyond the range of f64.
 pub fn lower_bound(
     network: &Network,
     domain: &Domain,
@@ -70,8 +70,9 @@ pub fn lower_bound(
     if options.trials == 0 || options.slack == 0 {
         return Err(Error::usage("a lower bound needs at least 1 trial and a slack of at least 1"));
     }
-    let model = Model::new(network, domain)?;
+    network.architecture().check_ungrouped("--method xor", "use --method tree")?;
     let pool = thread_pool(options.threads, Some(STACK_BYTES))?;
+    let model = Model::new(network, domain, pool.current_num_threads(), stop)?;
     let mut work = Work::default();
     let mut best = 0;
     let mut passes = |r: u32| {

@@ -57,6 +57,29 @@ fn regions_are_counted_everywhere_and_in_boxes() {
     }
 }
 
+/// Max-min of the same rows: two lines where rows 0 and 1, and rows 2 and 3, change order. A residual connection adds no region.
+#[test]
+fn groups_and_skips_are_counted() {
+    let directory = Directory::new();
+    let lines = four_lines(&directory);
+    let of_pairs = ["--network", &lines, "--activation", "max-min"];
+    assert_eq!(numbers(&json(&of_pairs)), (Some(4), Some(4)));
+    assert_eq!(numbers(&json(&[&of_pairs[..], &["--box", "-1,1"]].concat())), (Some(2), Some(2)));
+    // max(x, y) - max(-x, -y) = x + y.
+    let tensors: [(&str, &str, &[f32]); 2] = [("W0", "(2, 1, 1)", &[1.0, -1.0]), ("W1", "(1, 2)", &[1.0, -1.0])];
+    let pooled = directory.file("pooled.npz", npz(&tensors));
+    let args = ["--network", &pooled, "--arch", "1x2-c2k1-max2", "--activation", "identity", "--box", "-1,1"];
+    assert_eq!(numbers(&json(&args)), (Some(2), Some(1)));
+    let table = succeed(&[&["count"], &args[..]].concat());
+    assert!(table.contains("1x2-c2k1-max identity on [-1, 1]^2"), "{table}");
+    let tensors: [(&str, &str, &[f32]); 4] =
+        [("W0", "(1, 1)", &[1.0]), ("b0", "(1,)", &[-0.5]), ("W1", "(1, 1)", &[1.0]), ("W2", "(1, 1)", &[1.0])];
+    let residual = directory.file("residual.npz", npz(&tensors));
+    let args = ["--network", &residual, "--arch", "1-[1-1]", "--box", "-1,1"];
+    // relu(relu(x - 1/2) + x).
+    assert_eq!(numbers(&json(&args)), (Some(3), Some(3)));
+}
+
 #[test]
 fn bounds_stand_beside_the_count() {
     let directory = Directory::new();
@@ -117,11 +140,11 @@ fn bad_input_is_refused() {
         refuse_with(&["--method", method, "--threads", "100000"], &["--threads 100000: give 1 to 1024"]);
     }
     refuse_with(&["--method", "plane"], &["--method plane needs a box"]);
-    refuse_with(&["--activation", "max-min"], &["activations of one pre-activation with one output so far, not"]);
-    refuse(
-        &["slice", "--network", &lines, "--activation", "max-min", "--window", "0,1"],
-        &["slice takes activations of one pre-activation with one output so far"],
+    refuse_with(
+        &["--activation", "max-min", "--method", "xor"],
+        &["--method xor takes no groups", "hidden layer 1 has max-min", "use --method tree"],
     );
+    refuse_with(&["--activation", "maxout:2"], &["lines.npz", "W1", "4 inputs", "2 units"]);
     let [line, _] = known_network(&directory);
     refuse(&["count", "--network", &line, "--box", "0,1", "--method", "plane"], &["is about 2 inputs", "has 1"]);
     refuse(&["count"], &["--network"]);
@@ -136,6 +159,11 @@ fn bad_input_is_refused() {
     refuse_with(&["--method", "milp"], &["--method milp needs a box"]);
     refuse_with(&["--method", "milp", "--box", "0,1", "--activation", "abs"], &["not abs"]);
     refuse_with(&["--method", "xor", "--trials", "0"], &["--trials"]);
+    for (flag, method) in [("--trials", "tree"), ("--slack", "milp"), ("--effort", "plane"), ("--seed", "auto")] {
+        refuse_with(&[flag, "3", "--method", method, "--box", "0,1"], &[flag, "is about --method xor"]);
+    }
+    refuse_with(&["--box", ""], &["--box", "give LO,HI"]);
+    refuse_with(&["--arch", "2-x"], &["--arch: architecture '2-x': hidden layer 1 'x': write a width"]);
     let huge = npz(&[
         ("W0", "(1, 1)", &[3e38]),
         ("W1", "(1, 1)", &[3e38]),

@@ -218,3 +218,24 @@ fn ctrl_c_is_heard() {
     assert!(stderr(&output).starts_with("error: interrupted"), "{}", stderr(&output));
     assert!(!directory.path("cells.csv").exists() && !partial.exists());
 }
+
+/// A sorted pair on each side of x1 = x0 - 3/4, and the larger of two values on each side of the diagonal.
+#[test]
+fn groups_are_sliced() {
+    let directory = Directory::new();
+    let cells = directory.text("cells.csv");
+    let patterns = |args: &[&str]| -> Vec<String> {
+        succeed(&[&["slice", "--cells", &cells, "--quiet"], args].concat());
+        let mut patterns: Vec<String> =
+            rows(&read(cells.as_ref())).iter().map(|cell| cell["pattern"].clone()).collect();
+        patterns.sort();
+        patterns
+    };
+    let lines = super::count::four_lines(&directory);
+    assert_eq!(patterns(&["--network", &lines, "--activation", "max-min"]), ["0110", "1010"]);
+    let pooled = npz(&[("W0", "(1, 1, 1)", &[1.0]), ("W1", "(1, 1)", &[1.0])]);
+    let pooled = directory.file("pooled.npz", pooled);
+    let args = ["--network", &pooled, "--arch", "1x2-c1k1-max2", "--activation", "relu"];
+    // Both values are zero where both inputs are negative: the first counts as the largest.
+    assert_eq!(patterns(&args), ["00/0", "01/1", "10/0", "11/0", "11/1"]);
+}

@@ -148,9 +148,15 @@ fn a_closed_pipe_ends_quietly() {
 fn memory_that_the_shell_forbids_is_not_asked_for() {
     let directory = Directory::new();
     let [network, _] = super::trace::known_network(&directory);
-    let script = "ulimit -v 2000000; exec \"$0\" trace --network \"$1\" --n-paths 20000000 --summary";
-    let output = Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_linregions"), &network]).output();
-    let output = output.expect("a shell runs");
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(stderr(&output).contains("--n-paths 20000000: needs") && stderr(&output).contains("give fewer"));
+    // Many paths, and one that takes as much while it is made.
+    for (flags, message) in [
+        ("--n-paths 20000000", "--n-paths 20000000, with 1 inputs and 2 points each: needs"),
+        ("--path polyline:60000000", "--n-paths 1, with 1 inputs and 60000000 points each: needs"),
+    ] {
+        let script = format!("ulimit -v 2000000; exec \"$0\" trace --network \"$1\" {flags} --summary");
+        let output = Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_linregions"), &network]).output();
+        let output = output.expect("a shell runs");
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains(message) && stderr(&output).contains("give fewer"), "{}", stderr(&output));
+    }
 }

@@ -2,17 +2,16 @@
 
 mod result;
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use num_bigint::BigUint;
 
 use self::result::CountResult;
 use super::network::NetworkFlags;
+use super::progress::with_regions;
 use super::{Format, check_not_input, interrupted, print, table};
 use crate::engine::cpu::thread_pool;
 use crate::error::{Error, Result};
@@ -22,13 +21,12 @@ use crate::regions::xor::{self, XorOptions};
 use crate::regions::{Count, Domain, milp, plane};
 use crate::theory::catalogue::{Direction, Entry, Shape, Value, region_bounds};
 
-/// Between two looks of the progress line at the regions found.
-const TICK: Duration = Duration::from_millis(100);
-
 #[derive(Debug, Args)]
 #[command(
     after_help = "An activation region is a set of inputs with one activation pattern, a linear region one on which the output is a single affine function; \
-                  only sets with an interior count. Convolutions and average pooling are counted as the dense layers that they are. A box file is CSV with header lo,hi and one row per input. The same command with the \
+                  only sets with an interior count. The piece of a maxout unit or a max-pool is which of its values is largest, that of a sorted group \
+                  their order. All layers and activations of trace are taken by tree; xor takes no groups of pre-activations, milp relu alone. \
+                  Convolutions and pooling are counted as the dense layers that they are. A box file is CSV with header lo,hi and one row per input. The same command with the \
                   same --journal goes on where an earlier one ended.\n\nExamples:\n  linregions count --network trained.npz --box=-1,1\n  \
                   linregions count --network trained.npz --activation hard-tanh --format json\n  linregions count --network \
                   trained.npz --method xor --box 0,1"
@@ -53,21 +51,21 @@ pub(super) struct CountArgs {
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 
-    /// Seed of the parity constraints (xor)
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    seed: u64,
+    /// Seed of the parity constraints (xor) [default: 0]
+    #[arg(long, allow_negative_numbers = true)]
+    seed: Option<u64>,
 
-    /// Trials for each number of parity constraints (xor): more of them raise the confidence
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    trials: u32,
+    /// Trials for each number of parity constraints (xor): more of them raise the confidence [default: 10]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    trials: Option<u32>,
 
-    /// Factors of two given away for confidence (xor)
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=50))]
-    slack: u32,
+    /// Factors of two given away for confidence (xor) [default: 1]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=50))]
+    slack: Option<u32>,
 
-    /// Sides of breakpoints that a trial may look at (xor): more of them raise the bound
-    #[arg(long, default_value_t = 100_000, allow_negative_numbers = true)]
-    effort: u64,
+    /// Sides of breakpoints that a trial may look at (xor): more of them raise the bound [default: 100000]
+    #[arg(long, allow_negative_numbers = true)]
+    effort: Option<u64>,
 
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -82,7 +80,7 @@ pub(super) struct CountArgs {
 enum MethodChoice {
     /// The method that suits the network: tree
     Auto,
-    /// Depth first over the units with linear programs: exact, any activation and number of inputs
+    /// Depth first over the units with linear programs: exact, any layers, activations and number of inputs
     Tree,
     /// Subdivision of the plane: exact and fast with 2 inputs in a box, but keeps all regions in memory; see slice, too
     Plane,
@@ -93,25 +91,52 @@ enum MethodChoice {
     Xor,
 }
 
+impl CountArgs {
+    /// Refuses flags that the method would not look at.
+    fn check_method(&self) -> Result<()> {
+        let is_tree = matches!(self.method, MethodChoice::Auto | MethodChoice::Tree);
+        let is_xor = self.method == MethodChoice::Xor;
+        let flags = [
+            ("--journal", self.journal.is_some(), is_tree, "tree"),
+            ("--seed", self.seed.is_some(), is_xor, "xor"),
+            ("--trials", self.trials.is_some(), is_xor, "xor"),
+            ("--slack", self.slack.is_some(), is_xor, "xor"),
+            ("--effort", self.effort.is_some(), is_xor, "xor"),
+        ];
+        match flags.into_iter().find(|(_, is_given, is_used, _)| *is_given && !is_used) {
+            Some((flag, _, _, method)) => Err(Error::usage(format!("{flag} is about --method {method}: leave it out"))),
+            None => Ok(()),
+        }
+    }
+
+    fn xor_options(&self) -> XorOptions {
+        let default = XorOptions::default();
+        XorOptions {
+            threads: self.threads,
+            seed: self.seed.unwrap_or(default.seed),
+            trials: self.trials.unwrap_or(default.trials),
+            slack: self.slack.unwrap_or(default.slack),
+            effort: self.effort.unwrap_or(default.effort),
+        }
+    }
+}
+
 pub(super) fn run(args: &CountArgs, stop: &AtomicBool) -> Result<()> {
     // Methods without a pool of threads do not look at it.
     if args.threads == Some(0) {
         return Err(Error::usage("--threads 0: give at least 1"));
     }
-    if args.journal.is_some() && !matches!(args.method, MethodChoice::Auto | MethodChoice::Tree) {
-        return Err(Error::usage("--journal is about --method tree: leave it out"));
-    }
+    args.check_method()?;
     let network = args.network.read()?;
     check_not_input(args.journal.as_deref(), args.network.files())?;
-    network.architecture().check_scalar("count")?;
-    let dense = network.to_dense_chain()?;
+    let dense = network.to_dense(stop).map_err(|e| e.at(args.network.name()))?;
     let dim = network.architecture().input_dim();
     let domain = args.domain.as_ref().map_or(Ok(Domain::Everywhere), |text| Domain::parse(text, dim));
     let domain = domain.map_err(|e| e.at("--box"))?;
     let bounds: Vec<Entry> =
         region_bounds(&Shape::of_network(network.architecture())).into_iter().filter(|e| e.value.is_ok()).collect();
     let start = Instant::now();
-    let count = with_progress(args.quiet, |found| count(args, &dense, &domain, found, stop))?;
+    let count = with_regions(args.quiet, |found| count(args, &dense, &domain, found, stop))?;
     let result = CountResult::new(&count, start.elapsed().as_secs_f64(), &bounds);
     print(|out| match args.format {
         Format::Table => result.write_text(out, &network, &domain, &bounds),
@@ -141,31 +166,8 @@ fn count(args: &CountArgs, network: &Network, domain: &Domain, found: &AtomicU64
         }
         MethodChoice::Plane => thread_pool(args.threads, None)?.install(|| plane::count(network, domain, stop)),
         MethodChoice::Milp => milp::count(network, domain, found, stop),
-        MethodChoice::Xor => {
-            let CountArgs { threads, seed, trials, slack, effort, .. } = *args;
-            xor::lower_bound(network, domain, &XorOptions { threads, seed, trials, slack, effort }, found, stop)
-        }
+        MethodChoice::Xor => xor::lower_bound(network, domain, &args.xor_options(), found, stop),
     }
-}
-
-/// Shows the regions found so far while they are counted.
-fn with_progress<T: Send>(quiet: bool, work: impl FnOnce(&AtomicU64) -> T + Send) -> T {
-    let found = AtomicU64::new(0);
-    if quiet || !std::io::stderr().is_terminal() {
-        return work(&found);
-    }
-    let style = ProgressStyle::with_template("{spinner} at least {human_pos} activation regions  {per_sec}  {elapsed}");
-    let bar = ProgressBar::no_length().with_style(style.expect("a valid template"));
-    let result = std::thread::scope(|scope| {
-        let worker = scope.spawn(|| work(&found));
-        while !worker.is_finished() {
-            std::thread::park_timeout(TICK);
-            bar.set_position(found.load(Ordering::Relaxed));
-        }
-        worker.join()
-    });
-    bar.finish_and_clear();
-    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// The first upper bound that a count is beyond.

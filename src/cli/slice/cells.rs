@@ -9,7 +9,7 @@ use serde::ser::{SerializeSeq, Serializer};
 use super::place::Place;
 use crate::error::{Error, Result};
 use crate::files::csv_write_error;
-use crate::network::Network;
+use crate::network::{ActivationKind, Network};
 use crate::regions::plane::{Cell, Subdivision};
 
 /// How regions are stored.
@@ -115,8 +115,13 @@ impl Serialize for Cells<'_> {
 /// The piece of every unit: digits where ten are enough, else numbers with dots between them; layers separated by slashes.
 fn pattern(network: &Network, cell: Cell) -> String {
     let layers = network.architecture().layers().iter().enumerate().map(|(ix, layer)| {
-        let pieces = (0..layer.affine.units()).map(|unit| cell.piece(ix, unit).to_string());
-        pieces.collect::<Vec<_>>().join(if layer.activation.pieces().slopes.len() > 10 { "." } else { "" })
+        let (n, n_pieces) = match layer.activation.kind() {
+            ActivationKind::Scalar(pieces) | ActivationKind::Crelu(pieces) => (layer.groups(), pieces.slopes.len()),
+            ActivationKind::Maxout { rank } => (layer.groups(), *rank),
+            ActivationKind::GroupSort { size } => (layer.outputs(), *size),
+        };
+        let pieces = (0..n).map(|unit| cell.piece(ix, unit).to_string());
+        pieces.collect::<Vec<_>>().join(if n_pieces > 10 { "." } else { "" })
     });
     layers.collect::<Vec<_>>().join("/")
 }

@@ -6,7 +6,7 @@ mod summary;
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use clap::Args;
@@ -15,6 +15,7 @@ use self::cells::CellsFormat;
 use self::place::PlaceFlags;
 use super::network::NetworkFlags;
 use super::plot::Storage;
+use super::progress::with_regions;
 use super::{Format, check_not_input, print};
 use crate::engine::cpu::thread_pool;
 use crate::error::{Error, Result};
@@ -26,7 +27,7 @@ use crate::regions::plane::Subdivision;
 #[command(
     after_help = "Regions are exact: what rounding leaves open is decided in whole numbers of any size (the summary says how often, as close calls).\n\n\
                   Columns of --cells FILE.csv, one row per activation region: cell, linear_region, area, slope (norm of the gradient of all outputs in the plane), \
-                  gradients (d output / du and d output / dv, a pair per output), pattern (the piece of every unit, layers separated by /), vertices (u and v, counter-clockwise); \
+                  gradients (d output / du and d output / dv, a pair per output), pattern (the piece of every unit, of maxout and max-pooling which value is largest, of sorted groups each row's place from the largest; layers separated by /), vertices (u and v, counter-clockwise); \
                   pairs are separated by semicolons. FILE.json has the same as {origin, directions, window, cells: [...]}.\n\n\
                   Examples:\n  linregions slice --network trained.npz --window -3,3 --out regions.png\n  \
                   linregions slice --network mnist.safetensors --points three.csv --margin 0.5 --out plane.svg --cells plane.json\n  \
@@ -59,7 +60,7 @@ pub(super) struct SliceArgs {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 
-    /// No warnings
+    /// No progress
     #[arg(long)]
     quiet: bool,
 }
@@ -68,14 +69,14 @@ pub(super) fn run(args: &SliceArgs, stop: &AtomicBool) -> Result<()> {
     let storage = args.out.as_deref().map(Storage::of_file).transpose()?;
     let cells_format = args.cells.as_deref().map(CellsFormat::of_file).transpose()?;
     let network = args.network.read()?;
-    network.architecture().check_scalar("slice")?;
-    let dense = network.to_dense_chain()?;
+    let dense = network.to_dense(stop).map_err(|e| e.at(args.network.name()))?;
     let place = args.place.place(network.architecture().input_dim())?;
     let pool = thread_pool(args.threads, None)?;
     let [mut picture, mut cells] = outputs(args)?;
 
     let start = Instant::now();
-    let regions = pool.install(|| Subdivision::new(&dense, &place.plane, &place.window, stop))?;
+    let subdivide = |found: &AtomicU64| Subdivision::watched(&dense, &place.plane, &place.window, found, stop);
+    let regions = with_regions(args.quiet, |found| pool.install(|| subdivide(found)))?;
     let seconds = start.elapsed().as_secs_f64();
 
     if let (Some(file), Some(storage)) = (&mut picture, storage) {

@@ -211,8 +211,12 @@ fn paths(args: &TraceArgs, dim: usize) -> Result<Vec<NamedPath>> {
         return Err(Error::usage("--n-paths 0: give at least 1"));
     }
     let law = RandomPath::new(law, dim, args.seed)?;
-    let needed = u128::from(n) * (200 + 8 * law.n_coordinates());
-    memory::check(&format!("--n-paths {n}"), needed, "give fewer")?;
+    let (coordinates, inputs) = (law.n_coordinates(), dim as u128);
+    // All paths, and what one of them is made of: words, points, and the points and directions at which the network is evaluated.
+    let needed =
+        u128::from(n) * (200 + 8 * coordinates) + 4 * law.n_words() as u128 + 8 * (3 * coordinates + 8 * inputs);
+    let what = format!("--n-paths {n}, with {dim} inputs and {} points each", coordinates / inputs);
+    memory::check(&what, needed, "give fewer")?;
     let named = |ix: u64| Ok(NamedPath { name: ix.to_string(), path: law.draw(0, ix, n)? });
     (0..n).map(named).collect()
 }

@@ -1,5 +1,6 @@
 //! Networks from `.safetensors`, `.npz` and `.onnx` files.
 
+mod order;
 mod shape;
 mod state;
 mod tensors;
@@ -32,8 +33,8 @@ impl Network {
     /// Reads a network.
     ///
     /// `.safetensors` and `.npz` hold tensors `W0, b0, W1, b1, ...` or those of a PyTorch module (`0.weight`, `0.bias`,
-    /// `2.weight`, ...), in the order of the layers, numbers in names being compared as numbers. The last is the linear read-out
-    /// without activation; the others have the activation. A missing bias is zero. Weights of dense layers are out x in, and
+    /// `2.weight`, ...), in the order of the layers, numbers in names being compared as numbers; names that differ in letters (`body.weight`,
+    /// `head.weight`) are in the only order in which shapes follow each other. The last is the linear read-out without activation; the others have the activation. A missing bias is zero. Weights of dense layers are out x in, and
     /// consecutive rows make a maxout unit or a sorted group. With an architecture there may be convolutions, whose kernels are
     /// filters x channels of a group x height x width (x length for lines) on values in the order channel, height, width; pooling
     /// has no tensors. The map of the skip of the layer of `W3` is `S3` (`S3_0, S3_1, ...` if it has several), or in the order of
@@ -82,15 +83,21 @@ impl Network {
     }
 
     fn from_tensors(tensors: Vec<(String, Array)>, activation: Activation, text: Option<&str>) -> Result<Self> {
-        let state = State::of_tensors(tensors)?;
+        let mut state = State::of_tensors(tensors)?;
         if state.layers.len() < 2 && text.is_none() {
             return Err(Error::usage(
                 "a network needs a hidden layer and a linear read-out: at least two weight tensors",
             ));
         }
         let architecture = match text {
-            Some(text) => Architecture::parse(text, activation, shape::outputs(&state)?)?,
-            None => shape::of_dense(&state, activation)?,
+            Some(text) => {
+                shape::put_in_order_of(&Architecture::parse(text, activation.clone(), 1)?, &mut state)?;
+                Architecture::parse(text, activation, shape::outputs(&state)?)?
+            }
+            None => {
+                shape::put_in_order(&mut state, &activation)?;
+                shape::of_dense(&state, activation)?
+            }
         };
         let affine = shape::weights(&architecture, state)?;
         Network::new(architecture, affine)

@@ -1,9 +1,10 @@
 //! The shape of a network and its tensors: whether they agree.
 
+use super::order::order;
 use super::state::{Parameters, State};
 use crate::error::{Error, Result};
 use crate::files::Array;
-use crate::network::{Activation, Affine, AffineWeights, Architecture, Convolution};
+use crate::network::{Activation, Affine, AffineWeights, Architecture};
 
 /// The number of outputs, which the last tensor says.
 pub(super) fn outputs(state: &State) -> Result<usize> {
@@ -15,6 +16,42 @@ pub(super) fn outputs(state: &State) -> Result<usize> {
             last.name, last.weight.shape
         ))),
     }
+}
+
+/// Puts dense layers into the order that their names say, or their shapes.
+pub(super) fn put_in_order(state: &mut State, activation: &Activation) -> Result<()> {
+    let sides = |ix: usize| <[usize; 2]>::try_from(&state.layers[ix].weight.shape[..]).ok();
+    let follows = |taken: &[usize], next: usize| match (taken.last().map(|&last| sides(last)), sides(next)) {
+        (_, None) | (Some(None), _) => false,
+        (None, Some(_)) => true,
+        (Some(Some([units, _])), Some([_, inputs])) => activation.outputs(units) == Some(inputs),
+    };
+    let order = order(&names(state), follows)?;
+    state.put_in_order(&order);
+    Ok(())
+}
+
+/// Puts the layers of an architecture, whose read-out may have any number of outputs, into the order that their names say, or their
+/// shapes.
+pub(super) fn put_in_order_of(architecture: &Architecture, state: &mut State) -> Result<()> {
+    let is_line = architecture.input().len() == 2;
+    let maps: Vec<Affine> = architecture.affine_maps().filter(|map| map.n_biases() > 0).collect();
+    // Of another number an error says more.
+    if maps.len() != state.layers.len() {
+        return Ok(());
+    }
+    let follows = |taken: &[usize], next: usize| {
+        let (expected, found) = (weight_shape(&maps[taken.len()], is_line), &state.layers[next].weight.shape);
+        let is_readout = taken.len() + 1 == maps.len();
+        found.len() == expected.len() && found[usize::from(is_readout)..] == expected[usize::from(is_readout)..]
+    };
+    let order = order(&names(state), follows)?;
+    state.put_in_order(&order);
+    Ok(())
+}
+
+fn names(state: &State) -> Vec<&str> {
+    state.layers.iter().map(|layer| layer.module.as_str()).collect()
 }
 
 /// The architecture of dense layers that tensors have.
@@ -68,7 +105,8 @@ pub(super) fn weights(architecture: &Architecture, state: State) -> Result<Vec<A
     let mut affine = Vec::with_capacity(architecture.depth() + 1);
     for ix in 0..=architecture.depth() {
         let (map, layer) = (architecture.affine_map(ix), architecture.layers().get(ix));
-        let place = match layer {
+        // The text of a deep architecture is long.
+        let place = || match layer {
             Some(_) => format!("hidden layer {} of {architecture}", ix + 1),
             None => format!("the read-out of {architecture}"),
         };
@@ -91,7 +129,7 @@ pub(super) fn weights(architecture: &Architecture, state: State) -> Result<Vec<A
             let parameters = skips.next().expect("as many as were counted");
             check_skip_name(&parameters.name, number, nth, n_mapped)?;
             nth += 1;
-            let (weight, bias) = of_map(parameters, &map, is_line, &format!("the skip of {place}"))?;
+            let (weight, bias) = of_map(parameters, &map, is_line, &|| format!("the skip of {}", place()))?;
             weights.bias.iter_mut().zip(bias).for_each(|(b, more)| *b += more);
             weights.skips.push(weight);
         }
@@ -140,17 +178,20 @@ fn check_skip_name(name: &str, layer: usize, nth: usize, n: usize) -> Result<()>
 }
 
 /// The weights, input-major, and the bias of a map.
-fn of_map(parameters: Parameters, map: &Affine, is_line: bool, place: &str) -> Result<(Vec<f64>, Vec<f64>)> {
-    let Parameters { name, weight, bias } = parameters;
-    let expected = match map {
-        Affine::Convolution(convolution) => kernel_shape(convolution, is_line),
-        map => vec![map.units(), map.inputs()],
-    };
+fn of_map(
+    parameters: Parameters,
+    map: &Affine,
+    is_line: bool,
+    place: &dyn Fn() -> String,
+) -> Result<(Vec<f64>, Vec<f64>)> {
+    let Parameters { name, weight, bias, .. } = parameters;
+    let expected = weight_shape(map, is_line);
     let units = expected[0];
     if weight.shape != expected {
         return Err(Error::usage(format!(
-            "{name}: weights of shape {}, but {place} takes {}",
+            "{name}: weights of shape {}, but {} takes {}",
             sides(&weight.shape),
+            place(),
             sides(&expected)
         )));
     }
@@ -169,7 +210,9 @@ fn of_map(parameters: Parameters, map: &Affine, is_line: bool, place: &str) -> R
     Ok((transposed.collect(), bias))
 }
 
-fn kernel_shape(convolution: &Convolution, is_line: bool) -> Vec<usize> {
+/// The shape of a map's weights in a file.
+fn weight_shape(map: &Affine, is_line: bool) -> Vec<usize> {
+    let Affine::Convolution(convolution) = map else { return vec![map.units(), map.inputs()] };
     let [height, width] = convolution.windows.kernel;
     let (filters, channels) = (convolution.filters, convolution.channels_per_group());
     if is_line { vec![filters, channels, width] } else { vec![filters, channels, height, width] }

@@ -9,6 +9,9 @@ use crate::files::Array;
 /// What PyTorch adds to a variance.
 const EPSILON: f64 = 1e-5;
 
+/// Characters of a name that errors quote.
+const MAX_SHOWN: usize = 80;
+
 /// Names of modules whose tensors are those of skips.
 const SKIPS: [&str; 5] = ["skip", "shortcut", "downsample", "projection", "proj"];
 
@@ -26,6 +29,8 @@ pub(super) struct State {
 pub(super) struct Parameters {
     /// How an error names them.
     pub name: String,
+    /// What the tensors of one map have in common: the tensor's name without `.weight`.
+    pub module: String,
     /// Units x inputs, or filters x channels x sides.
     pub weight: Array,
     /// Nothing is zero.
@@ -57,11 +62,13 @@ impl State {
         for (name, array) in tensors {
             let (module, role) = module_and_role(&name).ok_or_else(|| {
                 Error::usage(format!(
-                    "tensor '{name}': expected W0, b0, W1, b1, ... (S1 for the skip of W1) or 0.weight, 0.bias, 2.weight, ..."
+                    "tensor '{}': expected W0, b0, W1, b1, ... (S1 for the skip of W1) or 0.weight, 0.bias, 2.weight, ...",
+                    shown(&name)
                 ))
             })?;
             let tensors = modules.entry((natural_key(&module), module.clone())).or_default();
             if let Some((other, _)) = tensors.insert(role, (name.clone(), array)) {
+                let [module, other, name] = [&module, &other, &name].map(|name| shown(name));
                 return Err(Error::usage(format!("layer '{module}' has two such tensors: '{other}' and '{name}'")));
             }
         }
@@ -71,19 +78,44 @@ impl State {
         let mut state = Self { layers: Vec::new(), skips: Vec::new() };
         for (module, mut tensors) in modules {
             let Some((name, weight)) = tensors.remove(&Role::Weight) else {
-                return Err(Error::usage(format!("layer '{module}' has a bias without a weight")));
+                return Err(Error::usage(format!("layer '{}' has a bias without a weight", shown(&module))));
             };
             let bias = tensors.remove(&Role::Bias).map(|(_, bias)| bias);
             let is_skip = is_skip(&module);
-            let parameters = Parameters { name, weight, bias };
+            let parameters = Parameters { name: shown(&name), module, weight, bias };
             if is_skip { state.skips.push(parameters) } else { state.layers.push(parameters) }
         }
         Ok(state)
     }
+
+    /// Puts the layers in another order, and the maps of skips after the first layers with which their names have most in common.
+    pub(super) fn put_in_order(&mut self, order: &[usize]) {
+        if order.is_sorted() {
+            return;
+        }
+        let mut layers: Vec<Option<Parameters>> = self.layers.drain(..).map(Some).collect();
+        self.layers.extend(order.iter().map(|&ix| layers[ix].take().expect("each once")));
+        let keys: Vec<_> = self.layers.iter().map(|layer| natural_key(&layer.module)).collect();
+        let in_common =
+            |a: &[(u128, String)], b: &[(u128, String)]| a.iter().zip(b).take_while(|(a, b)| a == b).count();
+        self.skips.sort_by_cached_key(|skip| {
+            let key = natural_key(&skip.module);
+            (0..keys.len()).max_by_key(|&ix| (in_common(&keys[ix], &key), std::cmp::Reverse(ix)))
+        });
+    }
 }
 
 fn is_skip(module: &str) -> bool {
-    module.starts_with('S') || module.split('.').any(|part| SKIPS.contains(&part))
+    let is_numbered = module.strip_prefix('S').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    is_numbered || module.split('.').any(|part| SKIPS.contains(&part))
+}
+
+/// A name as errors quote it: files may have names of any length.
+pub(super) fn shown(name: &str) -> String {
+    match name.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name.to_owned(),
+    }
 }
 
 /// The module of a tensor, which is its layer: `3` of `W3` and `3.weight`, `S3` of the weights of a skip.
@@ -120,8 +152,9 @@ fn fold_normalisation(modules: &mut Vec<(String, Module)>) -> Result<()> {
         });
         let Some((_, tensors)) = target else {
             return Err(Error::usage(format!(
-                "tensor '{name}.running_mean': only in a Sequential, as 1 behind 0, do names say what a normalisation is behind; fold it \
-                 into the weights before saving, or export the network as .onnx"
+                "tensor '{}.running_mean': only in a Sequential, as 1 behind 0, do names say what a normalisation is behind; fold it \
+                 into the weights before saving, or export the network as .onnx",
+                shown(&name)
             )));
         };
         fold(&name, norm, tensors)?;

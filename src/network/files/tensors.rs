@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use safetensors::{Dtype, SafeTensors};
 
+use super::state::shown;
 use crate::error::{Error, Result};
 use crate::files::{Array, parse_npy, read_bounded, size_limit};
 
@@ -11,14 +12,15 @@ use crate::files::{Array, parse_npy, read_bounded, size_limit};
 const STEPS: &str = ".num_batches_tracked";
 
 pub(super) fn parse_safetensors(bytes: &[u8]) -> Result<Vec<(String, Array)>> {
-    let file = SafeTensors::deserialize(bytes).map_err(|e| Error::usage(format!("not a safetensors file: {e}")))?;
+    let not_tensors = |e| Error::usage(format!("not a safetensors file: {}", shown(&format!("{e}"))));
+    let file = SafeTensors::deserialize(bytes).map_err(not_tensors)?;
     let mut tensors = Vec::new();
     for (name, view) in file.tensors().into_iter().filter(|(name, _)| !name.ends_with(STEPS)) {
         let values = match view.dtype() {
             Dtype::F32 => view.data().as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect(),
             Dtype::F64 => view.data().as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect(),
             other => {
-                return Err(Error::usage(format!("{name}: dtype {other:?}, save it as F32 or F64")));
+                return Err(Error::usage(format!("{}: dtype {other:?}, save it as F32 or F64", shown(&name))));
             }
         };
         tensors.push((name, Array { shape: view.shape().to_vec(), values }));
@@ -37,9 +39,10 @@ pub(super) fn parse_npz(bytes: &[u8]) -> Result<Vec<(String, Array)>> {
         if name.ends_with(STEPS) {
             continue;
         }
-        let npy = read_bounded(entry, budget).map_err(|e| Error::usage(format!("{name}: {e}")))?;
+        let npy = read_bounded(entry, budget).map_err(|e| Error::usage(e.to_string()).at(shown(&name)))?;
         budget -= npy.len() as u64;
-        tensors.push((name.clone(), parse_npy(&npy).map_err(|e| e.at(name))?));
+        let array = parse_npy(&npy).map_err(|e| e.at(shown(&name)))?;
+        tensors.push((name, array));
     }
     Ok(tensors)
 }

@@ -87,6 +87,43 @@ fn kernels_are_filters_by_channels_by_length() {
     assert_eq!(shaped(named, "2x3-c2k2-c3k1+").unwrap().affine()[1].bias, [0.0, 1.0, 2.0]);
 }
 
+/// Letters are in alphabetical order only by chance.
+#[test]
+fn layers_without_numbers_are_in_the_order_of_their_shapes() {
+    let body = || vec![tensor("head.weight", &[1, 3]), tensor("net.weight", &[3, 2]), tensor("net.bias", &[3])];
+    let network = Network::from_tensors(body(), Activation::relu(), None).unwrap();
+    assert_eq!(
+        (network.architecture().to_string().as_str(), &network.affine()[0].bias[..]),
+        ("2-3", &[0.0, 1.0, 2.0][..])
+    );
+    assert_eq!(shaped(body(), "2-3").unwrap().affine(), network.affine());
+    let residual = vec![
+        tensor("head.weight", &[1, 4]),
+        tensor("stage.0.body.weight", &[4, 4]),
+        tensor("stage.0.shortcut.weight", &[4, 4]),
+        tensor("stage.1.body.weight", &[4, 4]),
+        tensor("stage.1.shortcut.weight", &[4, 4]),
+        tensor("Stem.weight", &[4, 3]),
+    ];
+    let network = shaped(residual, "3-4-4+1-4+2").unwrap();
+    assert_eq!((network.affine()[0].weight.len(), network.affine()[3].weight.len()), (12, 4));
+    for (tensors, message) in [
+        (vec![tensor("a.weight", &[3, 3]), tensor("b.weight", &[3, 3])], "a, b or b, a may be the layers"),
+        (vec![tensor("a.weight", &[3, 2]), tensor("b.weight", &[3, 4])], "no order of a, b"),
+    ] {
+        let error = Network::from_tensors(tensors, Activation::relu(), None).unwrap_err().to_string();
+        assert!(error.contains(message) && error.contains("W0, W1"), "{error}");
+    }
+}
+
+#[test]
+fn names_of_any_length_are_quoted_in_part() {
+    let name = "long.".repeat(1000);
+    let tensors = vec![tensor(&format!("0.{name}bias"), &[3]), tensor("1.weight", &[3, 2])];
+    let error = Network::from_tensors(tensors, Activation::relu(), None).unwrap_err().to_string();
+    assert!(error.len() < 200 && error.contains("...' has a bias"), "{error}");
+}
+
 #[test]
 fn normalisation_is_composed_with_the_map_before_it() {
     let with = |more: Vec<(String, Array)>| {

@@ -1,14 +1,18 @@
 //! Affine maps of layers in whole numbers.
 
+use std::cell::OnceCell;
+
 use num_bigint::BigInt;
 use num_traits::Zero;
 
 use super::program::ExactRow;
 use super::whole_numbers;
 use crate::regions::Domain;
+use crate::regions::layer::Layer;
 use crate::regions::model::Model;
+use crate::regions::units::{Selected, Switch};
 
-/// A network in whole numbers.
+/// The numbers of a model as whole ones; its methods take the model itself, too.
 #[derive(Debug)]
 pub(in crate::regions) struct ExactModel {
     n_inputs: usize,
@@ -22,50 +26,87 @@ pub(in crate::regions) struct ExactModel {
 
 #[derive(Debug)]
 struct ExactLayer {
-    n_inputs: usize,
-    weight: Vec<BigInt>,
+    /// For every term of the layer and every row its inputs with weights that are not zero.
+    terms: Vec<Vec<Vec<(usize, BigInt)>>>,
     bias: Vec<BigInt>,
     slopes: Vec<BigInt>,
     intercepts: Vec<BigInt>,
     breakpoints: Vec<BigInt>,
-    /// Powers of two: of slopes and intercepts, of breakpoints, of pre-activations.
-    piece_exponent: usize,
+    /// Powers of two: of breakpoints, of what the layer is made of, of its pre-activations and of its outputs.
     breakpoint_exponent: usize,
+    source_exponent: usize,
     exponent: usize,
+    output_exponent: usize,
 }
 
-/// The pre-activations of one layer on a region, as rows of coefficients and a constant, over a power of two.
+/// The pre-activations of one layer on a region, as rows of coefficients and a constant, over a power of two; each is made when it is
+/// first needed.
 #[derive(Debug)]
 pub(in crate::regions) struct ExactMap {
-    pub(in crate::regions) rows: Vec<Vec<BigInt>>,
+    /// For every term what comes out of its source, nothing for the input.
+    sources: Vec<Vec<Selected>>,
+    rows: Vec<OnceCell<Vec<BigInt>>>,
+}
+
+impl ExactMap {
+    /// The map of a layer on a region with these patterns of the layers before it.
+    pub(in crate::regions) fn new<'p>(model: &Model, layer: usize, pattern: impl Fn(usize) -> &'p [usize]) -> Self {
+        let this = &model.layers[layer];
+        let of_source = |l: usize| model.layers[l].outputs(pattern(l));
+        let sources = this.terms.iter().map(|term| term.source.checked_sub(1).map_or_else(Vec::new, of_source));
+        Self { sources: sources.collect(), rows: vec![OnceCell::new(); this.n_rows()] }
+    }
+
+    /// A row, by `make` if it is not there.
+    pub(in crate::regions) fn row(&self, row: usize, make: impl FnOnce(&Self) -> Vec<BigInt>) -> &[BigInt] {
+        self.rows[row].get_or_init(|| make(self))
+    }
+}
+
+impl ExactLayer {
+    /// `output_exponents` are those of the sources so far.
+    fn new(layer: &Layer, output_exponents: &[usize]) -> Self {
+        let inputs = |row: usize| layer.terms.iter().flat_map(move |term| term.inputs(row));
+        let rows = 0..layer.n_rows();
+        let all: Vec<f64> = rows.clone().flat_map(inputs).map(|(_, w)| w).chain(layer.bias.iter().copied()).collect();
+        let (mut weights, weight_exponent) = whole_numbers(&all);
+        let bias = weights.split_off(all.len() - layer.n_rows());
+        let mut weights = weights.into_iter();
+        let mut terms: Vec<Vec<Vec<(usize, BigInt)>>> = vec![Vec::new(); layer.terms.len()];
+        for row in rows {
+            for (term, to) in layer.terms.iter().zip(&mut terms) {
+                to.push(term.inputs(row).map(|(input, _)| input).zip(weights.by_ref()).collect());
+            }
+        }
+        let all: Vec<f64> = layer.slopes.iter().chain(&layer.intercepts).copied().collect();
+        let (mut slopes, piece_exponent) = whole_numbers(&all);
+        let intercepts = slopes.split_off(layer.slopes.len());
+        let (breakpoints, breakpoint_exponent) = whole_numbers(&layer.breakpoints);
+        let source_exponent = layer.terms.iter().map(|term| output_exponents[term.source]).max().unwrap_or(0);
+        let exponent = source_exponent + weight_exponent;
+        Self {
+            terms,
+            bias,
+            slopes,
+            intercepts,
+            breakpoints,
+            breakpoint_exponent,
+            source_exponent,
+            exponent,
+            output_exponent: exponent + piece_exponent,
+        }
+    }
 }
 
 impl ExactModel {
     pub(in crate::regions) fn new(model: &Model) -> Self {
-        let mut exponent = 0;
-        let layers = model.layers.iter().map(|layer| {
-            let all: Vec<f64> = layer.weight.iter().chain(&layer.bias).copied().collect();
-            let (mut weight, weight_exponent) = whole_numbers(&all);
-            let bias = weight.split_off(layer.weight.len());
-            let all: Vec<f64> = layer.pieces.slopes.iter().chain(&layer.pieces.intercepts).copied().collect();
-            let (mut slopes, piece_exponent) = whole_numbers(&all);
-            let intercepts = slopes.split_off(layer.pieces.slopes.len());
-            let (breakpoints, breakpoint_exponent) = whole_numbers(&layer.pieces.breakpoints);
-            let this = ExactLayer {
-                n_inputs: layer.n_inputs,
-                weight,
-                bias,
-                slopes,
-                intercepts,
-                breakpoints,
-                piece_exponent,
-                breakpoint_exponent,
-                exponent: exponent + weight_exponent,
-            };
-            exponent = this.exponent + piece_exponent;
-            this
-        });
-        let layers: Vec<ExactLayer> = layers.collect();
+        let mut layers: Vec<ExactLayer> = Vec::with_capacity(model.layers.len());
+        let mut output_exponents = vec![0];
+        for layer in &model.layers {
+            let layer = ExactLayer::new(layer, &output_exponents);
+            output_exponents.push(layer.output_exponent);
+            layers.push(layer);
+        }
         let (mut sides, mut box_exponent) = (None, 0);
         if let Domain::Box { lower, upper } = &model.domain {
             let all: Vec<f64> = lower.iter().chain(upper).copied().collect();
@@ -84,45 +125,54 @@ impl ExactModel {
         }
     }
 
-    /// The map of a layer from that of the layer before it and the pieces there.
-    pub(in crate::regions) fn map(&self, layer: usize, before: Option<(&ExactMap, &[usize])>) -> ExactMap {
-        let this = &self.layers[layer];
-        let units = 0..this.bias.len();
-        let Some((before, pattern)) = before else {
-            let row = |u: usize| {
-                let mut row = this.weight[u * this.n_inputs..][..this.n_inputs].to_vec();
-                row.push(this.bias[u].clone());
-                row
-            };
-            return ExactMap { rows: units.map(row).collect() };
-        };
-        let last = &self.layers[layer - 1];
-        let row = |u: usize| {
-            let mut row = vec![BigInt::zero(); self.n_inputs + 1];
-            for (input, weight) in this.weight[u * this.n_inputs..][..this.n_inputs].iter().enumerate() {
-                let factor = weight * &last.slopes[pattern[input]];
-                if !factor.is_zero() {
-                    row.iter_mut().zip(&before.rows[input]).for_each(|(sum, z)| *sum += &factor * z);
-                }
-                row[self.n_inputs] += (weight * &last.intercepts[pattern[input]]) << last.exponent;
-            }
-            row[self.n_inputs] += &this.bias[u] << (last.exponent + last.piece_exponent);
-            row
-        };
-        ExactMap { rows: units.map(row).collect() }
-    }
-
-    /// The function that is positive above a breakpoint of a unit, in coefficients of the inputs and a constant.
-    pub(in crate::regions) fn above(
+    /// A row of a layer's map, made of rows of layers before it: `of_layer(l, r)` is row r of layer l.
+    pub(in crate::regions) fn row<'r>(
         &self,
+        model: &Model,
+        (layer, row): (usize, usize),
         map: &ExactMap,
-        layer: usize,
-        unit: usize,
-        breakpoint: usize,
+        of_layer: impl Fn(usize, usize) -> &'r [BigInt],
     ) -> Vec<BigInt> {
         let this = &self.layers[layer];
-        let mut row: Vec<BigInt> = map.rows[unit].iter().map(|a| a << this.breakpoint_exponent).collect();
-        row[self.n_inputs] -= &this.breakpoints[breakpoint] << this.exponent;
+        let mut sum = vec![BigInt::zero(); self.n_inputs + 1];
+        let terms = model.layers[layer].terms.iter().zip(&this.terms).zip(&map.sources);
+        for ((term, rows), outputs) in terms {
+            let Some(source) = term.source.checked_sub(1) else {
+                rows[row].iter().for_each(|(input, weight)| sum[*input] += weight << this.source_exponent);
+                continue;
+            };
+            let last = &self.layers[source];
+            let shift = this.source_exponent - last.output_exponent;
+            for (input, weight) in &rows[row] {
+                let Selected { row: from, form } = outputs[*input];
+                let factor = (weight * &last.slopes[form]) << shift;
+                if !factor.is_zero() {
+                    sum.iter_mut().zip(of_layer(source, from)).for_each(|(sum, z)| *sum += &factor * z);
+                }
+                sum[self.n_inputs] += (weight * &last.intercepts[form]) << (last.exponent + shift);
+            }
+        }
+        sum[self.n_inputs] += &this.bias[row] << this.source_exponent;
+        sum
+    }
+
+    /// The function that is positive above a switch of a unit, in coefficients of the inputs and a constant; `of_row(r)` is row r of the
+    /// layer.
+    pub(in crate::regions) fn above<'r>(
+        &self,
+        model: &Model,
+        (layer, unit, switch): (usize, usize, usize),
+        of_row: impl Fn(usize) -> &'r [BigInt],
+    ) -> Vec<BigInt> {
+        let this = &self.layers[layer];
+        let Switch { plus, minus, breakpoint } = model.layers[layer].switch(unit, switch);
+        let mut row: Vec<BigInt> = of_row(plus).iter().map(|a| a << this.breakpoint_exponent).collect();
+        if let Some(minus) = minus {
+            row.iter_mut().zip(of_row(minus)).for_each(|(a, b)| *a -= b);
+        }
+        if let Some(breakpoint) = breakpoint {
+            row[self.n_inputs] -= &this.breakpoints[breakpoint] << this.exponent;
+        }
         row
     }
 
@@ -147,19 +197,32 @@ impl ExactModel {
         ExactRow { coefficients, constant: -constant }
     }
 
-    /// How much the pre-activations of `layer`, or the outputs after the last, change when the activations before them change by
-    /// `changes`. The powers of two are those of [`ExactMap::rows`].
-    pub(in crate::regions) fn propagate(&self, layer: usize, changes: &[BigInt]) -> Vec<BigInt> {
-        let (weight, n_units) = match self.layers.get(layer) {
-            Some(layer) => (&layer.weight, layer.bias.len()),
-            None => (&self.readout, self.n_outputs),
+    /// How much the pre-activations of `layer`, or the outputs after the last, change when the sources change by `changes`, of which those
+    /// that do not are empty. The powers of two are those of [`Self::row`].
+    pub(in crate::regions) fn propagate(&self, model: &Model, layer: usize, changes: &[Vec<BigInt>]) -> Vec<BigInt> {
+        let Some(this) = self.layers.get(layer) else {
+            let changes = &changes[layer];
+            let of_output = |o: usize| {
+                self.readout[o * changes.len()..][..changes.len()].iter().zip(changes).map(|(w, c)| w * c).sum()
+            };
+            return (0..self.n_outputs).map(of_output).collect();
         };
-        let n = changes.len();
-        (0..n_units).map(|u| weight[u * n..][..n].iter().zip(changes).map(|(w, c)| w * c).sum()).collect()
+        let mut sums = vec![BigInt::zero(); this.bias.len()];
+        for (term, rows) in model.layers[layer].terms.iter().zip(&this.terms) {
+            let changes = &changes[term.source];
+            if changes.iter().all(Zero::is_zero) {
+                continue;
+            }
+            let shift = this.source_exponent - self.layers[term.source - 1].output_exponent;
+            for (sum, row) in sums.iter_mut().zip(rows) {
+                *sum += row.iter().map(|(input, w)| w * &changes[*input]).sum::<BigInt>() << shift;
+            }
+        }
+        sums
     }
 
-    /// The slope of a piece of a layer; times a pre-activation it is what [`Self::propagate`] takes.
-    pub(in crate::regions) fn slope(&self, layer: usize, piece: usize) -> &BigInt {
-        &self.layers[layer].slopes[piece]
+    /// The slope of a form of a layer; times a pre-activation it is what [`Self::propagate`] takes.
+    pub(in crate::regions) fn slope(&self, layer: usize, form: usize) -> &BigInt {
+        &self.layers[layer].slopes[form]
     }
 }

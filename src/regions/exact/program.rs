@@ -36,7 +36,7 @@ pub(in crate::regions) fn has_interior(
         }
         let Some(line) = program.leaving() else { return Some(true) };
         let Some(position) = program.entering(line) else { return Some(false) };
-        program.pivot(line, position);
+        program.pivot(line, position, stop);
     }
 }
 
@@ -114,7 +114,8 @@ impl Program {
         best.map(|(position, _)| position)
     }
 
-    fn pivot(&mut self, line: usize, position: usize) {
+    /// Ends anywhere on a stop.
+    fn pivot(&mut self, line: usize, position: usize, stop: &dyn Fn() -> bool) {
         let pivot_line = std::mem::take(&mut self.lines[line]);
         let pivot_value = std::mem::take(&mut self.values[line]);
         let pivot = &pivot_line[position];
@@ -128,6 +129,9 @@ impl Program {
             *value = (&*value * pivot - &factor * &pivot_value) / &self.denominator;
         };
         for (r, entries) in self.lines.iter_mut().enumerate() {
+            if stop() {
+                return;
+            }
             if r != line {
                 update(entries, &mut self.values[r]);
             }
@@ -143,13 +147,14 @@ impl Program {
 }
 
 /// Whether some combination of all these rows in which the coefficients of `cancelled` are zero shows that they are not all positive at once:
-/// no multiplier negative but that of `free`, nor the combination positive anywhere in the cube.
+/// no multiplier negative but that of `free`, nor the combination positive anywhere in the cube. `stop` ends the search for one.
 pub(in crate::regions) fn combination_is_infeasible(
     rows: &[ExactRow],
     cancelled: &[usize],
     free: Option<usize>,
+    stop: &dyn Fn() -> bool,
 ) -> bool {
-    let Some(multipliers) = null_vector(rows, cancelled) else { return false };
+    let Some(multipliers) = null_vector(rows, cancelled, stop) else { return false };
     let signs = || multipliers.iter().enumerate().filter(|(row, _)| Some(*row) != free).map(|(_, y)| y.sign());
     let (plus, minus) = (signs().any(|s| s == Sign::Plus), signs().any(|s| s == Sign::Minus));
     if plus == minus {
@@ -170,7 +175,7 @@ pub(in crate::regions) fn combination_is_infeasible(
 }
 
 /// Multipliers, unique but for a factor, with which `rows` cancel in one column fewer than there are rows.
-fn null_vector(rows: &[ExactRow], columns: &[usize]) -> Option<Vec<BigInt>> {
+fn null_vector(rows: &[ExactRow], columns: &[usize], stop: &dyn Fn() -> bool) -> Option<Vec<BigInt>> {
     let n = columns.len();
     if rows.len() != n + 1 {
         return None;
@@ -181,6 +186,9 @@ fn null_vector(rows: &[ExactRow], columns: &[usize]) -> Option<Vec<BigInt>> {
     let mut order: Vec<usize> = (0..=n).collect();
     let mut denominator = BigInt::one();
     for step in 0..n {
+        if stop() {
+            return None;
+        }
         let found = (step..n).find_map(|e| (step..=n).find(|&u| !equations[e][u].is_zero()).map(|u| (e, u)));
         let (equation, unknown) = found?;
         equations.swap(step, equation);
@@ -214,6 +222,10 @@ mod tests {
         ExactRow { coefficients: coefficients.iter().map(|&a| a.into()).collect(), constant: constant.into() }
     }
 
+    fn contradict(rows: &[ExactRow]) -> bool {
+        combination_is_infeasible(rows, &[0], None, &|| false)
+    }
+
     fn interior(rows: &[ExactRow], facet: Option<&ExactRow>) -> bool {
         has_interior(rows, facet, &|| false).expect("not stopped")
     }
@@ -226,9 +238,9 @@ mod tests {
         assert!(interior(&[above.clone(), row(&[-huge], huge / 2 + 1)], None));
         assert!(!interior(&[above.clone(), row(&[-huge], huge / 2)], None));
         assert!(!interior(&[above.clone(), row(&[-2], 1)], None));
-        assert!(combination_is_infeasible(&[above.clone(), row(&[-2], 1)], &[0], None));
-        assert!(!combination_is_infeasible(&[above.clone(), row(&[-2], 2)], &[0], None));
-        assert!(!combination_is_infeasible(&[above, row(&[2], 1)], &[0], None), "both point the same way");
+        assert!(contradict(&[above.clone(), row(&[-2], 1)]));
+        assert!(!contradict(&[above.clone(), row(&[-2], 2)]));
+        assert!(!contradict(&[above, row(&[2], 1)]), "both point the same way");
         // Only the corner (1, 1) has x + y >= 2.
         assert!(!interior(&[row(&[1, 1], -2)], None));
         assert!(interior(&[row(&[100, 100], -199)], None));

@@ -16,9 +16,10 @@ pub enum Source {
     Unit {
         /// Hidden layer, from 0.
         layer: u32,
-        /// Unit of the layer, from 0.
+        /// Unit of the layer, from 0; the group where groups are compared.
         unit: u32,
-        /// Breakpoint of the activation, from 0.
+        /// Breakpoint of the activation, from 0. For groups the pair of rows that are equal, by its place in
+        /// [`pairs`](crate::network::pairs).
         breakpoint: u32,
     },
 }

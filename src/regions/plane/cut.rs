@@ -2,9 +2,12 @@
 
 use super::complex::{Corner, Source};
 use super::exact::{ExactCell, ExactNetwork};
-use super::filter::{Bounded, Filter, Forms, Line, Point, Scratch};
+use super::filter::{Bounded, Filter, Form, Forms, Line, Point, Scratch};
+use super::merge::merge;
 use super::pattern::Field;
 use crate::error::Result;
+use crate::network::ActivationKind;
+use crate::regions::units::Units;
 
 /// Beyond this part of the window's size a vertex is placed by whole numbers.
 const MAX_RADIUS: f64 = 1e-6;
@@ -23,10 +26,10 @@ pub(super) struct CutEdge {
     pub source: Source,
     pub line: Line,
     /// The side of the cell that it is a part of, which runs from `ends[0]` to `ends[1]` counter-clockwise.
-    side: Option<u32>,
+    pub side: Option<u32>,
     /// Once it is cut: the vertex on it, and its parts from there to its ends. The first passage that crosses it does so in the
     /// parts on both of its sides, because all follow one order.
-    split: Option<(u32, [u32; 2])>,
+    pub split: Option<(u32, [u32; 2])>,
 }
 
 /// A part of a cell: a convex polygon on which all units of the layer are on one piece.
@@ -34,7 +37,7 @@ pub(super) struct CutEdge {
 pub(super) struct Part {
     /// Counter-clockwise; vertices and edges of the cut cell.
     pub corners: Vec<Corner>,
-    /// The pieces of the layer's units.
+    /// The fields of the layer's units.
     pub pattern: Vec<u64>,
 }
 
@@ -55,16 +58,17 @@ pub(super) struct Cell<'a> {
     pub points: Vec<Point>,
     /// What made the side from each corner to the next, and its line.
     pub sides: Vec<(Source, Line)>,
-    /// Pieces of the layers before.
+    /// Fields of the layers before.
     pub pattern: &'a [u64],
 }
 
-/// A breakpoint that a unit passes in the cell.
+/// What may cut a part of a cell.
 #[derive(Clone, Copy, Debug)]
-struct Passage {
-    unit: usize,
-    breakpoint: usize,
-    tau: f64,
+enum Passage {
+    /// A switch of a unit, of which `field` tells on which side a part is.
+    Switch { unit: usize, switch: usize, field: usize },
+    /// A row of a maxout unit that may be above all rows before it. What it cuts along depends on the part, on which one of those is largest.
+    Row { unit: usize, row: usize },
 }
 
 /// Where a vertex is with regard to a line.
@@ -78,15 +82,18 @@ struct Place {
 struct Cutter<'a> {
     filter: &'a Filter<'a>,
     forms: &'a Forms,
+    units: &'a Units,
     layer: usize,
+    field: Field,
     exact: ExactCell<'a>,
     cut: CutCell,
 }
 
-/// Cuts a cell by all units of a layer that pass a breakpoint inside. `grown` hears of every new part and may refuse it.
+/// Cuts a cell by all units of a layer that change piece inside. `grown` hears of every new part and may refuse it.
 ///
 /// Each part is cut by the first passage that crosses it, and so are its parts by the others: `n` lines take a time of about `n^2`,
-/// the number of parts.
+/// the number of parts. A maxout unit compares each of its rows with the largest of those before it; parts with one pattern, which a later
+/// row made out of several, are joined again.
 pub(super) fn cut(
     cell: &Cell,
     layer: usize,
@@ -97,22 +104,41 @@ pub(super) fn cut(
     grown: &(impl Fn(usize) -> Result<()> + Sync),
 ) -> Result<CutCell> {
     let forms = filter.pre_activations(layer, cell.pattern, scratch)?;
-    let mut cutter =
-        Cutter { filter, forms, layer, exact: ExactCell::new(exact, cell.pattern), cut: CutCell::whole(cell, field) };
-    let passages = filter.pieces(layer).breakpoints.iter().enumerate();
-    let of_unit = |unit| passages.clone().map(move |(breakpoint, &tau)| Passage { unit, breakpoint, tau });
+    let (units, exact) = (filter.units(layer), ExactCell::new(exact, cell.pattern));
+    let mut cutter = Cutter { filter, forms, units, layer, field, exact, cut: CutCell::whole(cell, field) };
     // Parts with the passages that may cross them: those that cross what they were cut from.
-    let mut open = vec![(0, (0..forms.a.len()).flat_map(of_unit).collect())];
+    let mut open = vec![(0, passages(units))];
     while let Some((part, passages)) = open.pop() {
-        let crossing = cutter.crossing(part, passages, field);
-        if let Some((&first, rest)) = crossing.split_first() {
-            let below = cutter.split(part, first, field);
+        let crossing = cutter.crossing(part, passages);
+        let Some((&first, rest)) = crossing.split_first() else { continue };
+        if cutter.sides(part, first) == [false, true] {
+            // A row that is above all before it on the whole part.
+            cutter.raise(part, first);
+        } else {
+            let below = cutter.split(part, first);
             open.push((below, rest.to_vec()));
-            open.push((part, rest.to_vec()));
             grown(1)?;
         }
+        open.push((part, rest.to_vec()));
+    }
+    if let ActivationKind::Maxout { .. } = units.kind() {
+        merge(&mut cutter.cut, cell.points.len());
     }
     Ok(cutter.cut)
+}
+
+/// All passages of a layer, in one order.
+fn passages(units: &Units) -> Vec<Passage> {
+    let of_unit = |unit: usize| -> Vec<Passage> {
+        match units.kind() {
+            ActivationKind::Maxout { rank } => (1..*rank).map(|row| Passage::Row { unit, row }).collect(),
+            _ => {
+                let switch = |switch| Passage::Switch { unit, switch, field: units.field(unit, switch) };
+                (0..units.n_switches()).map(switch).collect()
+            }
+        }
+    };
+    (0..units.n_units()).flat_map(of_unit).collect()
 }
 
 impl CutCell {
@@ -139,53 +165,82 @@ impl CutCell {
 }
 
 impl Cutter<'_> {
-    /// The passages that cross a part. Units that are above a breakpoint on all of it are moved to their piece.
-    fn crossing(&mut self, part: usize, mut passages: Vec<Passage>, field: Field) -> Vec<Passage> {
-        passages.retain(|&passage| {
-            let (mut above, mut below) = (false, false);
-            for corner in 0..self.cut.parts[part].corners.len() {
-                let sign = self.place(passage, self.cut.parts[part].corners[corner].vertex).sign;
-                (above, below) = (above || sign > 0, below || sign < 0);
+    /// The passages that cross a part. Switches that are above on all of it are set; rows stay, for those before them come first.
+    fn crossing(&mut self, part: usize, mut passages: Vec<Passage>) -> Vec<Passage> {
+        passages.retain(|&passage| match (self.sides(part, passage), passage) {
+            // A unit that stays on its breakpoint is on the lower piece, and the first of equal rows the largest.
+            ([_, false], _) => false,
+            ([true, true], _) | (_, Passage::Row { .. }) => true,
+            ([false, true], Passage::Switch { .. }) => {
+                self.raise(part, passage);
+                false
             }
-            // A unit that stays on its breakpoint is on the lower piece.
-            if above && !below {
-                field.raise(&mut self.cut.parts[part].pattern, passage.unit);
-            }
-            above && below
         });
         passages
     }
 
-    fn source(&self, passage: Passage) -> Source {
-        Source::Unit { layer: self.layer as u32, unit: passage.unit as u32, breakpoint: passage.breakpoint as u32 }
+    /// Whether a part reaches below a passage, and above it.
+    fn sides(&mut self, part: usize, passage: Passage) -> [bool; 2] {
+        let switch = self.switch(part, passage);
+        let (mut below, mut above) = (false, false);
+        for corner in 0..self.cut.parts[part].corners.len() {
+            let sign = self.place(switch, self.cut.parts[part].corners[corner].vertex).sign;
+            (below, above) = (below || sign < 0, above || sign > 0);
+        }
+        [below, above]
     }
 
-    fn line(&self, passage: Passage) -> Line {
-        self.filter.line(self.forms, passage.unit, passage.tau)
+    /// Notes that a part is above a passage.
+    fn raise(&mut self, part: usize, passage: Passage) {
+        let (field, value) = match passage {
+            Passage::Switch { switch, field, .. } => (field, self.units.field_beyond(switch, false)),
+            Passage::Row { unit, row } => (unit, row),
+        };
+        self.field.set(&mut self.cut.parts[part].pattern, field, value);
     }
 
-    fn place(&mut self, passage: Passage, vertex: u32) -> Place {
+    /// The unit and its switch that a passage is on a part.
+    fn switch(&self, part: usize, passage: Passage) -> (usize, usize) {
+        match passage {
+            Passage::Switch { unit, switch, .. } => (unit, switch),
+            Passage::Row { unit, row } => {
+                let top = self.field.get(&self.cut.parts[part].pattern, unit);
+                (unit, self.units.comparison(row, top).0)
+            }
+        }
+    }
+
+    fn source(&self, (unit, switch): (usize, usize)) -> Source {
+        Source::Unit { layer: self.layer as u32, unit: unit as u32, breakpoint: switch as u32 }
+    }
+
+    fn form(&self, (unit, switch): (usize, usize)) -> Form {
+        self.filter.form(self.forms, self.layer, self.units.switch(unit, switch))
+    }
+
+    fn place(&mut self, switch: (usize, usize), vertex: u32) -> Place {
         let Vertex { point, lines } = self.cut.vertices[vertex as usize];
-        let value = self.filter.value(self.forms, passage.unit, passage.tau, &point);
+        let value = self.filter.value(&self.form(switch), &point);
         match value.sign() {
             Some(sign) => Place { value, sign, is_close: false },
             None => {
                 self.cut.close_calls += 1;
-                Place { value, sign: self.exact.sign(self.source(passage), lines), is_close: true }
+                Place { value, sign: self.exact.sign(self.source(switch), lines), is_close: true }
             }
         }
     }
 
     /// Leaves of a part what is above the line, and makes a new part of what is below.
-    fn split(&mut self, part: usize, passage: Passage, field: Field) -> usize {
+    fn split(&mut self, part: usize, passage: Passage) -> usize {
+        let switch = self.switch(part, passage);
         let corners = std::mem::take(&mut self.cut.parts[part].corners);
-        let places: Vec<Place> = corners.iter().map(|corner| self.place(passage, corner.vertex)).collect();
+        let places: Vec<Place> = corners.iter().map(|corner| self.place(switch, corner.vertex)).collect();
         let (mut above, mut below) = (Vec::with_capacity(corners.len()), Vec::with_capacity(corners.len()));
         let across = self.cut.edges.len() as u32;
         self.cut.edges.push(CutEdge {
             ends: [0; 2],
-            source: self.source(passage),
-            line: self.line(passage),
+            source: self.source(switch),
+            line: self.filter.line(&self.form(switch)),
             side: None,
             split: None,
         });
@@ -207,7 +262,7 @@ impl Cutter<'_> {
                     let in_order = |[p, q]: [Place; 2]| if forward { [p, q] } else { [q, p] };
                     let (new, [p, q]) = match self.cut.edges[edge as usize].split {
                         Some(split) => split,
-                        None => self.split_edge(edge, passage, in_order(ends_here)),
+                        None => self.split_edge(edge, switch, in_order(ends_here)),
                     };
                     let [first, second] = if forward { [p, q] } else { [q, p] };
                     from.push(Corner { vertex, edge: first });
@@ -222,17 +277,17 @@ impl Cutter<'_> {
         self.cut.edges[across as usize].ends = ends;
         let pattern = self.cut.parts[part].pattern.clone();
         self.cut.parts[part].corners = above;
-        field.raise(&mut self.cut.parts[part].pattern, passage.unit);
+        self.raise(part, passage);
         self.cut.parts.push(Part { corners: below, pattern });
         self.cut.parts.len() - 1
     }
 
-    fn split_edge(&mut self, edge: u32, passage: Passage, places: [Place; 2]) -> (u32, [u32; 2]) {
+    fn split_edge(&mut self, edge: u32, switch: (usize, usize), places: [Place; 2]) -> (u32, [u32; 2]) {
         let CutEdge { ends, source, line, side, .. } = self.cut.edges[edge as usize];
-        let lines = [source, self.source(passage)];
+        let lines = [source, self.source(switch)];
         let [from, to] = ends.map(|vertex| &self.cut.vertices[vertex as usize].point);
         let values = places.map(|place| place.value.value);
-        let mut point = self.filter.between([&line, &self.line(passage)], [from, to], values);
+        let mut point = self.filter.between([&line, &self.filter.line(&self.form(switch))], [from, to], values);
         let is_certain = point.radius <= MAX_RADIUS * self.filter.reach();
         if places.iter().any(|place| place.is_close) || !is_certain {
             let at = self.exact.rounded_point(lines);

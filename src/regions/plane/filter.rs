@@ -4,7 +4,8 @@ use super::affine_plane::{Plane, Window};
 use super::exact::ExactPieces;
 use super::pattern::PatternLayout;
 use crate::error::{Error, Result};
-use crate::network::{Network, Pieces};
+use crate::network::{ActivationKind, AffineWeights, Network};
+use crate::regions::units::{Selected, Switch, Units};
 
 /// Products of magnitudes of at least this size do not vanish: an error bound is zero only where everything is exactly zero.
 const FLOOR: f64 = 1e-150;
@@ -38,6 +39,16 @@ impl Forms {
     }
 }
 
+/// One affine form, less a breakpoint.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    a: f64,
+    b: f64,
+    c: f64,
+    error: f64,
+    tau: f64,
+}
+
 /// A value with a bound on its error.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounded {
@@ -69,11 +80,12 @@ pub(super) struct Point {
 pub(super) struct Filter<'a> {
     network: &'a Network,
     layout: &'a PatternLayout,
-    /// Magnitudes of the weights, tiny ones made larger.
-    magnitudes: Vec<Vec<f64>>,
-    /// With the intercepts of the exact activation.
-    pieces: Vec<Pieces<f64>>,
+    /// Magnitudes of the weights, tiny ones made larger; without biases.
+    magnitudes: Vec<AffineWeights<f64>>,
+    /// With the intercepts of the exact activations.
+    units: Vec<Units>,
     reach: f64,
+    inputs: Forms,
     /// Pre-activations of the first layer, the same on all cells.
     first: Forms,
 }
@@ -81,30 +93,49 @@ pub(super) struct Filter<'a> {
 /// Memory to compute forms in.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    pub forms: Forms,
-    other: Forms,
+    forms: Forms,
+    /// The outputs of the layers so far.
+    outputs: Vec<Forms>,
+    pattern: Vec<usize>,
+    selected: Vec<Selected>,
 }
 
 impl<'a> Filter<'a> {
-    pub(super) fn new(network: &'a Network, layout: &'a PatternLayout, plane: &Plane, window: &Window) -> Result<Self> {
-        let floored = |w: &f64| if *w == 0.0 { 0.0 } else { w.abs().max(FLOOR) };
-        let rounded = |pieces: &Pieces<f64>| Pieces {
-            intercepts: ExactPieces::new(pieces).rounded_intercepts(),
-            ..pieces.clone()
+    pub(super) fn new(
+        network: &'a Network,
+        units: &[Units],
+        layout: &'a PatternLayout,
+        plane: &Plane,
+        window: &Window,
+    ) -> Result<Self> {
+        let floored = |values: &Vec<f64>| -> Vec<f64> {
+            values.iter().map(|w| if *w == 0.0 { 0.0 } else { w.abs().max(FLOOR) }).collect()
+        };
+        let magnitudes = |weights: &AffineWeights<f64>| AffineWeights {
+            weight: floored(&weights.weight),
+            bias: Vec::new(),
+            skips: weights.skips.iter().map(floored).collect(),
+        };
+        let rounded = |units: &Units| {
+            let mut units = units.clone();
+            if let ActivationKind::Scalar(pieces) = units.kind() {
+                units.intercepts = ExactPieces::new(pieces).rounded_intercepts();
+            }
+            units
         };
         let [u, v] = plane.directions();
         let n = plane.dim();
-        let inputs = Forms { a: u.clone(), b: v.clone(), c: plane.origin().to_vec(), error: vec![0.0; n] };
         let mut filter = Self {
             network,
             layout,
-            magnitudes: network.affine().iter().map(|w| w.weight.iter().map(floored).collect()).collect(),
-            pieces: network.architecture().layers().iter().map(|layer| rounded(layer.activation.pieces())).collect(),
+            magnitudes: network.affine().iter().map(magnitudes).collect(),
+            units: units.iter().map(rounded).collect(),
             reach: window.reach(),
+            inputs: Forms { a: u.clone(), b: v.clone(), c: plane.origin().to_vec(), error: vec![0.0; n] },
             first: Forms::default(),
         };
         let mut first = Forms::default();
-        filter.affine(0, &inputs, &mut first)?;
+        filter.affine(0, &[], &mut first)?;
         filter.first = first;
         Ok(filter)
     }
@@ -114,9 +145,9 @@ impl<'a> Filter<'a> {
         self.reach
     }
 
-    /// The activation of a layer.
-    pub(super) fn pieces(&self, layer: usize) -> &Pieces<f64> {
-        &self.pieces[layer]
+    /// The units of a layer.
+    pub(super) fn units(&self, layer: usize) -> &Units {
+        &self.units[layer]
     }
 
     /// Pre-activations of a layer on a cell with this pattern of the layers before it, or the outputs after the last layer.
@@ -127,35 +158,62 @@ impl<'a> Filter<'a> {
         scratch: &'s mut Scratch,
     ) -> Result<&'s Forms> {
         scratch.forms.clone_from(&self.first);
+        if scratch.outputs.len() < layer {
+            scratch.outputs.resize_with(layer, Forms::default);
+        }
         for before in 0..layer {
-            self.activate(before, pattern, &mut scratch.forms);
-            self.affine(before + 1, &scratch.forms, &mut scratch.other)?;
-            std::mem::swap(&mut scratch.forms, &mut scratch.other);
+            self.activate(before, pattern, scratch);
+            self.affine(before + 1, &scratch.outputs, &mut scratch.forms)?;
         }
         Ok(&scratch.forms)
     }
 
-    fn affine(&self, layer: usize, h: &Forms, z: &mut Forms) -> Result<()> {
-        let weights = &self.network.affine()[layer];
-        let units = weights.bias.len();
-        let gamma = dot_rounding(h.len());
+    /// The weights, their magnitudes, and the source of every map of a layer, or of the read-out after the last. Those of a skip that adds
+    /// values as they are are empty.
+    fn maps(&self, layer: usize) -> impl Iterator<Item = (&[f64], &[f64], usize)> {
+        let (weights, magnitudes) = (&self.network.affine()[layer], &self.magnitudes[layer]);
+        let skips = self.network.architecture().layers().get(layer).map_or(&[][..], |layer| &layer.skips);
+        let skips = skips.iter().zip(weights.skips.iter().zip(&magnitudes.skips));
+        let skips = skips.map(|(skip, (weights, magnitudes))| (&weights[..], &magnitudes[..], skip.source));
+        [(&weights.weight[..], &magnitudes.weight[..], layer)].into_iter().chain(skips)
+    }
+
+    /// Number of terms of a pre-activation of a layer, or of an output.
+    fn n_terms(&self, layer: usize) -> usize {
+        let architecture = self.network.architecture();
+        let skips = architecture.layers().get(layer).map_or(&[][..], |layer| &layer.skips);
+        let of_skips: usize = skips.iter().map(|skip| skip.map.map_or(1, |map| map.inputs())).sum();
+        architecture.affine_map(layer).inputs() + of_skips
+    }
+
+    /// Pre-activations of a layer from the outputs of those before it.
+    fn affine(&self, layer: usize, outputs: &[Forms], z: &mut Forms) -> Result<()> {
+        let bias = &self.network.affine()[layer].bias;
+        let units = bias.len();
+        let gamma = dot_rounding(self.n_terms(layer));
         z.reset(units);
-        z.c.copy_from_slice(&weights.bias);
-        let rows = weights.weight.chunks_exact(units).zip(self.magnitudes[layer].chunks_exact(units));
-        for (input, (row, magnitudes)) in rows.enumerate() {
-            let [a, b, c] = [h.a[input], h.b[input], h.c[input]];
-            let error = h.error[input] + gamma * h.magnitude(input, self.reach);
-            // Units on a flat piece, exactly zero.
-            if error == 0.0 && a == 0.0 && b == 0.0 && c == 0.0 {
-                continue;
+        z.c.copy_from_slice(bias);
+        for (weights, magnitudes, source) in self.maps(layer) {
+            let h = source.checked_sub(1).map_or(&self.inputs, |layer| &outputs[layer]);
+            for input in 0..h.len() {
+                let [a, b, c] = [h.a[input], h.b[input], h.c[input]];
+                let error = h.error[input] + gamma * h.magnitude(input, self.reach);
+                // Units on a flat piece, exactly zero.
+                if error == 0.0 && a == 0.0 && b == 0.0 && c == 0.0 {
+                    continue;
+                }
+                let error = error.max(FLOOR);
+                let (to, row, magnitudes) = match weights.is_empty() {
+                    true => (input..input + 1, &[1.0][..], &[1.0][..]),
+                    false => (0..units, &weights[input * units..][..units], &magnitudes[input * units..][..units]),
+                };
+                add(&mut z.a[to.clone()], row, a);
+                add(&mut z.b[to.clone()], row, b);
+                add(&mut z.c[to.clone()], row, c);
+                add(&mut z.error[to], magnitudes, error);
             }
-            let error = error.max(FLOOR);
-            add(&mut z.a, row, a);
-            add(&mut z.b, row, b);
-            add(&mut z.c, row, c);
-            add(&mut z.error, magnitudes, error);
         }
-        for (error, bias) in z.error.iter_mut().zip(&weights.bias) {
+        for (error, bias) in z.error.iter_mut().zip(bias) {
             // Without any product the bias is the pre-activation.
             if *error > 0.0 {
                 *error = SLACK * (*error + gamma * bias.abs());
@@ -170,59 +228,85 @@ impl<'a> Filter<'a> {
         }
     }
 
-    /// The affine map before a layer without its biases. An empty vector stands for zeros.
-    pub(super) fn linear(&self, layer: usize, h: &[Bounded]) -> Vec<Bounded> {
-        let weights = &self.network.affine()[layer];
-        let units = weights.bias.len();
-        let gamma = dot_rounding(h.len());
-        let mut z = vec![Bounded { value: 0.0, error: 0.0 }; if h.is_empty() { 0 } else { units }];
-        let rows = weights.weight.chunks_exact(units).zip(self.magnitudes[layer].chunks_exact(units));
-        for (h, (row, magnitudes)) in h.iter().zip(rows).filter(|(h, _)| h.value != 0.0 || h.error != 0.0) {
-            let error = (SLACK * (h.error + gamma * h.value.abs())).max(FLOOR);
-            for (z, (w, magnitude)) in z.iter_mut().zip(row.iter().zip(magnitudes)) {
-                z.value += w * h.value;
-                z.error += magnitude * error;
+    /// The affine map before a layer, or the read-out, without its biases. Empty sources stand for zeros, and so does an empty result.
+    pub(super) fn linear(&self, layer: usize, sources: &[Vec<Bounded>]) -> Vec<Bounded> {
+        let units = self.network.affine()[layer].bias.len();
+        let gamma = dot_rounding(self.n_terms(layer));
+        let mut z = Vec::new();
+        for (weights, magnitudes, source) in self.maps(layer) {
+            let h = &sources[source];
+            if h.is_empty() {
+                continue;
+            }
+            z.resize(units, Bounded { value: 0.0, error: 0.0 });
+            for (input, h) in h.iter().enumerate().filter(|(_, h)| h.value != 0.0 || h.error != 0.0) {
+                let error = (SLACK * (h.error + gamma * h.value.abs())).max(FLOOR);
+                let (to, row, magnitudes) = match weights.is_empty() {
+                    true => (input..input + 1, &[1.0][..], &[1.0][..]),
+                    false => (0..units, &weights[input * units..][..units], &magnitudes[input * units..][..units]),
+                };
+                for (z, (w, magnitude)) in z[to].iter_mut().zip(row.iter().zip(magnitudes)) {
+                    z.value += w * h.value;
+                    z.error += magnitude * error;
+                }
             }
         }
         z
     }
 
-    /// Turns pre-activations of a layer into its activations on a cell.
-    fn activate(&self, layer: usize, pattern: &[u64], forms: &mut Forms) {
-        let (field, pieces) = (self.layout.layer(layer), &self.pieces[layer]);
-        let words = field.of(pattern);
-        for unit in 0..forms.len() {
-            let piece = field.piece(words, unit);
-            let (slope, intercept) = (pieces.slopes[piece], pieces.intercepts[piece]);
-            if slope == 1.0 && intercept == 0.0 {
+    /// Turns pre-activations of a layer into its outputs on a cell.
+    fn activate(&self, layer: usize, pattern: &[u64], scratch: &mut Scratch) {
+        let (field, units) = (self.layout.layer(layer), &self.units[layer]);
+        let Scratch { forms, outputs, pattern: fields, selected } = scratch;
+        fields.clear();
+        fields.extend(field.all(field.of(pattern)));
+        units.select(fields, selected);
+        let h = &mut outputs[layer];
+        h.reset(selected.len());
+        for (output, &Selected { row, form }) in selected.iter().enumerate() {
+            let (slope, intercept) = (units.slopes[form], units.intercepts[form]);
+            let is_through = slope == 1.0 && intercept == 0.0;
+            h.a[output] = slope * forms.a[row];
+            h.b[output] = slope * forms.b[row];
+            h.c[output] = slope * forms.c[row] + intercept;
+            h.error[output] = forms.error[row];
+            if is_through {
                 continue;
             }
-            let size = slope.abs() * forms.magnitude(unit, self.reach) + intercept.abs();
-            for values in [&mut forms.a, &mut forms.b, &mut forms.c] {
-                values[unit] *= slope;
-            }
-            forms.c[unit] += intercept;
-            forms.error[unit] = SLACK * (slope.abs() * forms.error[unit] + 2.0 * f64::EPSILON * size);
+            let size = slope.abs() * forms.magnitude(row, self.reach) + intercept.abs();
+            h.error[output] = SLACK * (slope.abs() * forms.error[row] + 2.0 * f64::EPSILON * size);
             // What vanishes by underflow has an error.
             if slope != 0.0 || intercept != 0.0 {
-                forms.error[unit] = forms.error[unit].max(FLOOR * FLOOR);
+                h.error[output] = h.error[output].max(FLOOR * FLOOR);
             }
         }
     }
 
-    /// A unit's pre-activation less a breakpoint at a vertex.
-    pub(super) fn value(&self, forms: &Forms, unit: usize, tau: f64, point: &Point) -> Bounded {
-        let (a, b, c) = (forms.a[unit], forms.b[unit], forms.c[unit]);
+    /// The form whose sign says on which side of a switch of a layer's units a point is.
+    pub(super) fn form(&self, forms: &Forms, layer: usize, switch: Switch) -> Form {
+        let units = &self.units[layer];
+        let Switch { plus, minus, breakpoint } = switch;
+        let (a, b, c, error) = (forms.a[plus], forms.b[plus], forms.c[plus], forms.error[plus]);
+        let tau = breakpoint.map_or(0.0, |breakpoint| units.breakpoints[breakpoint]);
+        let Some(minus) = minus else { return Form { a, b, c, error, tau } };
+        let [a, b, c] = [a - forms.a[minus], b - forms.b[minus], c - forms.c[minus]];
+        let rounding = f64::EPSILON * ((a.abs() + b.abs()) * self.reach + c.abs());
+        Form { a, b, c, error: SLACK * (error + forms.error[minus] + rounding), tau }
+    }
+
+    /// A form at a vertex.
+    pub(super) fn value(&self, form: &Form, point: &Point) -> Bounded {
+        let Form { a, b, c, error, tau } = *form;
         let (x, y) = (a * point.at[0], b * point.at[1]);
         let rounding = 2.0 * f64::EPSILON * (x.abs() + y.abs() + c.abs() + tau.abs());
         let moved = (a.abs() + b.abs()) * point.radius;
-        Bounded { value: x + y + c - tau, error: SLACK * (forms.error[unit] + moved + rounding) }
+        Bounded { value: x + y + c - tau, error: SLACK * (error + moved + rounding) }
     }
 
-    /// The line where a unit's pre-activation equals a breakpoint.
-    pub(super) fn line(&self, forms: &Forms, unit: usize, tau: f64) -> Line {
-        let (a, b, c) = (forms.a[unit], forms.b[unit], forms.c[unit]);
-        Line::new([a, b, c - tau], forms.error[unit] + f64::EPSILON * (c.abs() + tau.abs()), self.reach)
+    /// The line where a form is zero.
+    pub(super) fn line(&self, form: &Form) -> Line {
+        let Form { a, b, c, error, tau } = *form;
+        Line::new([a, b, c - tau], error + f64::EPSILON * (c.abs() + tau.abs()), self.reach)
     }
 
     /// The line through two corners of the window.

@@ -8,7 +8,7 @@ use super::complex::{Complex, Edge};
 use super::exact::{ExactCell, ExactNetwork};
 use super::filter::{Bounded, Filter};
 use super::pattern::PatternLayout;
-use crate::network::{Layer, Network};
+use crate::regions::units::{Selected, Units};
 
 /// For each edge whether the output's gradient differs between its two cells, and how often exact arithmetic had to decide.
 pub(super) struct Knots {
@@ -18,7 +18,7 @@ pub(super) struct Knots {
 
 /// Decides for all edges; the rim of the window has no second side and no knot. What is left when `stop` is set is not decided.
 pub(super) fn knots(
-    network: &Network,
+    units: &[Units],
     layout: &PatternLayout,
     directions: &[Vec<f64>; 2],
     complex: &Complex,
@@ -26,7 +26,7 @@ pub(super) fn knots(
     exact: &ExactNetwork,
     stop: &AtomicBool,
 ) -> Knots {
-    let walk = Walk { layers: network.architecture().layers(), layout, directions, complex, filter };
+    let walk = Walk { layers: units, layout, directions, complex, filter };
     let decide = |edge: &Edge| {
         let Some(other) = edge.cells.1.filter(|_| !stop.load(Ordering::Relaxed)) else { return (false, 0) };
         let patterns = [edge.cells.0, other].map(|cell| complex.pattern(cell as usize));
@@ -76,35 +76,30 @@ pub(super) fn linear_regions(complex: &Complex, is_knot: &[bool]) -> (Vec<u32>, 
     (regions, n)
 }
 
-/// A unit on different pieces in two cells.
+/// A field of a layer that differs in two cells.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flip {
     pub layer: usize,
-    pub unit: usize,
-    pub pieces: [usize; 2],
+    pub field: usize,
 }
 
-/// The units on different pieces in two patterns.
-pub(super) fn flips(layers: &[Layer], layout: &PatternLayout, patterns: [&[u64]; 2]) -> Vec<Flip> {
+/// The fields that differ in two patterns.
+pub(super) fn flips(layers: &[Units], layout: &PatternLayout, patterns: [&[u64]; 2]) -> Vec<Flip> {
     let mut flips = Vec::new();
-    for (ix, layer) in layers.iter().enumerate() {
-        let field = layout.layer(ix);
+    for (layer, units) in layers.iter().enumerate() {
+        let field = layout.layer(layer);
         let words = patterns.map(|pattern| field.of(pattern));
         if words[0] == words[1] {
             continue;
         }
-        for unit in 0..layer.affine.units() {
-            let pieces = words.map(|words| field.piece(words, unit));
-            if pieces[0] != pieces[1] {
-                flips.push(Flip { layer: ix, unit, pieces });
-            }
-        }
+        let differs = |ix: &usize| field.get(words[0], *ix) != field.get(words[1], *ix);
+        flips.extend((0..units.n_fields()).filter(differs).map(|field| Flip { layer, field }));
     }
     flips
 }
 
 struct Walk<'a> {
-    layers: &'a [Layer],
+    layers: &'a [Units],
     layout: &'a PatternLayout,
     directions: &'a [Vec<f64>; 2],
     complex: &'a Complex,
@@ -115,43 +110,49 @@ impl Walk<'_> {
     /// Whether the output changes slope across an edge, where f64 can tell.
     ///
     /// The derivative across the edge is followed on the first side, and its change through the layers after: the change is
-    /// zero exactly where it dies. Where a single unit flips, its own slope is only a factor.
+    /// zero exactly where it dies. Where a single field flips, the slope of its switch is only a factor.
     fn changes(&self, edge: &Edge, patterns: [&[u64]; 2]) -> Option<bool> {
         let flips = flips(self.layers, self.layout, patterns);
-        let single = match flips[..] {
-            [flip] => Some(flip),
-            _ => None,
-        };
-        let mut slope: Vec<Bounded> = Vec::new();
-        let mut change;
+        let depth = self.layers.len();
+        // Of the sources: slopes on the first side, and their changes.
+        let mut slopes: Vec<Vec<Bounded>> = vec![Vec::new(); depth + 1];
+        let mut changes = slopes.clone();
         let mut first = 0;
-        if let Some(Flip { layer, unit, pieces }) = single {
-            let slopes = &self.filter.pieces(layer).slopes;
-            change = vec![ZERO; self.layers[layer].affine.units()];
-            let value = slopes[pieces[1]] - slopes[pieces[0]];
-            change[unit] = Bounded { value, error: f64::EPSILON * value.abs() };
+        if let [Flip { layer, .. }] = flips[..] {
+            let units = self.filter.units(layer);
+            let [old, new] = self.outputs(layer, patterns);
+            let jump = |(&old, &new)| {
+                let value = units.jump(old, new);
+                Bounded { value, error: f64::EPSILON * value.abs() }
+            };
+            changes[layer + 1] = old.iter().zip(&new).map(jump).collect();
             first = layer + 1;
         } else {
-            slope = self.direction_across(edge)?.iter().map(|&value| Bounded { value, error: 0.0 }).collect();
-            change = vec![ZERO; slope.len()];
+            slopes[0] = self.direction_across(edge)?.iter().map(|&value| Bounded { value, error: 0.0 }).collect();
         }
-        for layer in first..self.layers.len() {
-            slope = self.filter.linear(layer, &slope);
-            change = self.filter.linear(layer, &change);
-            let (field, slopes) = (self.layout.layer(layer), &self.filter.pieces(layer).slopes);
-            let words = patterns.map(|pattern| field.of(pattern));
-            for (unit, change) in change.iter_mut().enumerate() {
-                let [old, new] = words.map(|words| slopes[field.piece(words, unit)]);
-                *change = times(*change, new);
-                if let Some(slope) = slope.get_mut(unit) {
-                    if old != new {
-                        *change = plus(*change, times(*slope, new - old));
-                    }
-                    *slope = times(*slope, old);
-                }
+        for layer in first..depth {
+            let (slope, change) = (self.filter.linear(layer, &slopes), self.filter.linear(layer, &changes));
+            let at = |values: &[Bounded], row: usize| values.get(row).copied().unwrap_or(ZERO);
+            let form_slopes = &self.filter.units(layer).slopes;
+            let [old, new] = self.outputs(layer, patterns);
+            let outputs = old.iter().zip(&new);
+            if !slope.is_empty() {
+                slopes[layer + 1] = old.iter().map(|old| times(slope[old.row], form_slopes[old.form])).collect();
             }
+            let of_output = |(old, new): (&Selected, &Selected)| {
+                let [before, after] = [old, new].map(|selected| form_slopes[selected.form]);
+                let moved = times(at(&change, new.row), after);
+                if old == new || slope.is_empty() {
+                    return moved;
+                }
+                match old.row == new.row {
+                    true => plus(moved, times(slope[new.row], after - before)),
+                    false => plus(moved, plus(times(slope[new.row], after), times(slope[old.row], -before))),
+                }
+            };
+            changes[layer + 1] = outputs.map(of_output).collect();
         }
-        let outputs = self.filter.linear(self.layers.len(), &change);
+        let outputs = self.filter.linear(depth, &changes);
         let signs: Vec<Option<i8>> = outputs.into_iter().map(Bounded::sign).collect();
         if signs.iter().any(|sign| matches!(sign, Some(1 | -1))) {
             Some(true)
@@ -160,6 +161,12 @@ impl Walk<'_> {
         } else {
             None
         }
+    }
+
+    /// What comes out of a layer on both sides.
+    fn outputs(&self, layer: usize, patterns: [&[u64]; 2]) -> [Vec<Selected>; 2] {
+        let field = self.layout.layer(layer);
+        patterns.map(|pattern| self.layers[layer].outputs(&field.all(field.of(pattern)).collect::<Vec<_>>()))
     }
 
     /// One of the plane's directions, the one more nearly at right angles to an edge; `None` for edges too short to tell.

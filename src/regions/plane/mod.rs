@@ -2,7 +2,8 @@
 //!
 //! The plane is any two-dimensional affine plane of the input space ([`Plane`]), the window a convex polygon in it
 //! ([`Window`]). Its cells are cut layer by layer: on every cell all pre-activations of the next layer are affine, so that a
-//! unit that passes a breakpoint inside cuts it along a straight line. What remains after the last layer are convex polygons,
+//! unit that passes a breakpoint inside, or a pair of a sorted group's rows that changes order, cuts it along a straight line; a maxout unit
+//! cuts it into a convex part for every row that is largest somewhere. What remains after the last layer are convex polygons,
 //! the activation regions ([`Subdivision`]).
 //!
 //! # Certainty
@@ -45,6 +46,7 @@ mod exact;
 mod filter;
 mod knots;
 mod measure;
+mod merge;
 mod pattern;
 mod subdivision;
 mod whole;
@@ -63,7 +65,7 @@ use crate::network::Network;
 /// Counts the regions of a network of two inputs in a box.
 ///
 /// # Errors
-/// Another number of inputs, all of R^2, regions that there is no memory for, and a set `stop`.
+/// Layers that are not dense, another number of inputs, all of R^2, regions that there is no memory for, and a set `stop`.
 pub fn count(network: &Network, domain: &Domain, stop: &AtomicBool) -> Result<Count> {
     let dim = network.architecture().input_dim();
     if dim != 2 {

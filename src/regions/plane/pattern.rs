@@ -1,33 +1,33 @@
 //! Activation patterns: the piece of every unit, packed into words.
 
-use crate::network::{Architecture, Layer};
+use crate::regions::units::Units;
 
-/// Where the piece of every unit is in the words of a pattern.
+/// Where the fields of every layer's units are in the words of a pattern.
 #[derive(Clone, Debug)]
 pub(super) struct PatternLayout {
     layers: Vec<Field>,
 }
 
-/// The words of one layer; a unit takes a power of two of bits, so that none is in two words.
+/// The words of one layer; a field takes a power of two of bits, so that none is in two words.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field {
     first_word: usize,
     n_words: usize,
+    n_fields: usize,
     bits: usize,
 }
 
 impl PatternLayout {
-    pub(super) fn new(architecture: &Architecture) -> Self {
+    pub(super) fn new(layers: &[Units]) -> Self {
         let mut first_word = 0;
-        let field = |layer: &Layer| {
-            let bits = (layer.activation.pieces().slopes.len().next_power_of_two().trailing_zeros() as usize).max(1);
-            let bits = bits.next_power_of_two();
-            let n_words = (layer.affine.units() * bits).div_ceil(64);
-            let field = Field { first_word, n_words, bits };
+        let field = |units: &Units| {
+            let bits = (units.bits().max(1) as usize).next_power_of_two();
+            let n_words = (units.n_fields() * bits).div_ceil(64);
+            let field = Field { first_word, n_words, n_fields: units.n_fields(), bits };
             first_word += n_words;
             field
         };
-        Self { layers: architecture.layers().iter().map(field).collect() }
+        Self { layers: layers.iter().map(field).collect() }
     }
 
     pub(super) fn layer(&self, layer: usize) -> Field {
@@ -50,16 +50,22 @@ impl Field {
         &words[self.first_word..][..self.n_words]
     }
 
-    /// The piece of a unit in the words of this layer.
-    pub(super) fn piece(self, words: &[u64], unit: usize) -> usize {
-        let bit = unit * self.bits;
+    /// A field in the words of this layer.
+    pub(super) fn get(self, words: &[u64], field: usize) -> usize {
+        let bit = field * self.bits;
         (words[bit / 64] >> (bit % 64) & ((1 << self.bits) - 1)) as usize
     }
 
-    /// Moves a unit to the next piece.
-    pub(super) fn raise(self, words: &mut [u64], unit: usize) {
-        let bit = unit * self.bits;
-        words[bit / 64] += 1 << (bit % 64);
+    /// Gives a field a value.
+    pub(super) fn set(self, words: &mut [u64], field: usize, value: usize) {
+        let bit = field * self.bits;
+        let mask = ((1 << self.bits) - 1) << (bit % 64);
+        words[bit / 64] = words[bit / 64] & !mask | (value as u64) << (bit % 64);
+    }
+
+    /// All fields in the words of this layer.
+    pub(super) fn all(self, words: &[u64]) -> impl Iterator<Item = usize> + '_ {
+        (0..self.n_fields).map(move |field| self.get(words, field))
     }
 }
 
@@ -74,19 +80,21 @@ mod tests {
             let breakpoints: Vec<f64> = (1..kappa).map(|k| k as f64).collect();
             let slopes = (0..kappa).map(|k| (k % 2) as f64).collect();
             let activation = Activation::spline("test", breakpoints, slopes, [0.0; 2]).unwrap();
-            let layout = PatternLayout::new(&Architecture::dense(2, &[67, 3], activation, 1).unwrap());
+            let layout = PatternLayout::new(&[67, 3].map(|units| Units::new(&activation, units)));
             let mut words = vec![0; layout.n_words(2)];
             let piece = |layer: usize, unit: usize| (5 * layer + 7 * unit) % kappa;
             for (layer, units) in [(0, 67), (1, 3)] {
                 let field = layout.layer(layer);
                 let start = layout.n_words(layer);
                 for unit in 0..units {
-                    (0..piece(layer, unit)).for_each(|_| field.raise(&mut words[start..][..field.n_words()], unit));
+                    for value in [kappa - 1, piece(layer, unit)] {
+                        field.set(&mut words[start..][..field.n_words()], unit, value);
+                    }
                 }
             }
             for (layer, units) in [(0, 67), (1, 3)] {
                 let field = layout.layer(layer);
-                assert!((0..units).all(|u| field.piece(field.of(&words), u) == piece(layer, u)), "{kappa}");
+                assert!(field.all(field.of(&words)).eq((0..units).map(|unit| piece(layer, unit))), "{kappa}");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The subdivision of a window: made layer by layer, then asked for its cells, edges and sizes.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -14,7 +14,8 @@ use super::measure::{AreaSummary, LayerEdges};
 use super::pattern::PatternLayout;
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::network::{Layer, Network};
+use crate::network::{ActivationKind, Layer, Network};
+use crate::regions::units::Units;
 
 /// Cells that are cut before they are joined to the complex.
 const BLOCK: usize = 4096;
@@ -28,7 +29,7 @@ const MEMORY_STEP: usize = 1 << 16;
 /// an edge belong to the same one where the output has the same gradient on both.
 #[derive(Debug)]
 pub struct Subdivision {
-    layers: Vec<Layer>,
+    layers: Vec<Units>,
     n_outputs: usize,
     layout: PatternLayout,
     window: Window,
@@ -52,12 +53,25 @@ impl Subdivision {
     /// Subdivides a window, on the threads of the current rayon pool. The result does not depend on their number.
     ///
     /// # Errors
-    /// A plane of another dimension than the network's inputs, pre-activations beyond the range of f64, more regions than there is
+    /// Layers that are not dense, see [`Network::to_dense`], a plane of another dimension than the network's inputs, pre-activations beyond the range of f64, more regions than there is
     /// memory for, and a set `stop`.
     pub fn new(network: &Network, plane: &Plane, window: &Window, stop: &AtomicBool) -> Result<Self> {
+        Self::watched(network, plane, window, &AtomicU64::new(0), stop)
+    }
+
+    /// The same, with the number of regions of the layers so far in `found` at any time.
+    ///
+    /// # Errors
+    /// Those of [`Subdivision::new`].
+    pub fn watched(
+        network: &Network,
+        plane: &Plane,
+        window: &Window,
+        found: &AtomicU64,
+        stop: &AtomicBool,
+    ) -> Result<Self> {
         let architecture = network.architecture();
-        architecture.check_dense_chain("the subdivision of a plane")?;
-        architecture.check_scalar("the subdivision of a plane")?;
+        architecture.check_dense("the subdivision of a plane")?;
         if plane.dim() != architecture.input_dim() {
             return Err(Error::usage(format!(
                 "the plane is in a space of dimension {}, but the network has {} inputs",
@@ -65,24 +79,26 @@ impl Subdivision {
                 architecture.input_dim()
             )));
         }
-        let layout = PatternLayout::new(architecture);
-        let filter = Filter::new(network, &layout, plane, window)?;
-        let exact = ExactNetwork::new(network, &layout, plane, window);
+        let units = |layer: &Layer| Units::new(&layer.activation, layer.affine.units());
+        let layers: Vec<Units> = architecture.layers().iter().map(units).collect();
+        let layout = PatternLayout::new(&layers);
+        let filter = Filter::new(network, &layers, &layout, plane, window)?;
+        let exact = ExactNetwork::new(network, &layers, &layout, plane, window);
         let mut complex = Complex::of_polygon(window.corners(), &filter);
         let mut close_calls = 0;
         for layer in 0..architecture.depth() {
             let step = Step { layer, layout: &layout, filter: &filter, exact: &exact, stop };
             complex = step.cut_all(&complex, &mut close_calls)?;
+            found.store(complex.n_cells() as u64, Ordering::Relaxed);
         }
         let n_outputs = architecture.outputs();
         let gradient_bytes = complex.n_cells() as u128 * n_outputs as u128 * 16;
         memory::check("the gradients of all outputs", gradient_bytes, "choose a smaller window")?;
-        let knots = knots(network, &layout, plane.directions(), &complex, &filter, &exact, stop);
+        let knots = knots(&layers, &layout, plane.directions(), &complex, &filter, &exact, stop);
         stop_here(stop)?;
         let gradients = gradients(&complex, &filter, architecture.depth(), n_outputs, stop)?;
         let (linear_regions, n_linear_regions) = linear_regions(&complex, &knots.is_knot);
         Ok(Self {
-            layers: architecture.layers().to_vec(),
             n_outputs,
             window: window.clone(),
             is_knot: knots.is_knot,
@@ -92,6 +108,7 @@ impl Subdivision {
             close_calls: close_calls + knots.close_calls,
             complex,
             layout,
+            layers,
         })
     }
 
@@ -145,11 +162,15 @@ impl Subdivision {
         self.is_knot[edge]
     }
 
-    /// The units that are on different pieces on the two sides of an edge, as (layer, unit); none on the rim.
+    /// The units or groups that are on different pieces on the two sides of an edge, as (layer, unit); none on the rim.
     pub fn flips(&self, edge: usize) -> Vec<(usize, usize)> {
         let (first, Some(second)) = self.complex.edges[edge].cells else { return Vec::new() };
         let patterns = [first, second].map(|cell| self.complex.pattern(cell as usize));
-        flips(&self.layers, &self.layout, patterns).iter().map(|flip| (flip.layer, flip.unit)).collect()
+        let fields = flips(&self.layers, &self.layout, patterns).into_iter();
+        let mut units: Vec<(usize, usize)> =
+            fields.map(|flip| (flip.layer, self.layers[flip.layer].unit_of(flip.field))).collect();
+        units.dedup();
+        units
     }
 
     /// The edges that each layer made.
@@ -235,10 +256,15 @@ impl<'a> Cell<'a> {
         self.subdivision.linear_regions[self.ix] as usize
     }
 
-    /// The piece that a unit of a hidden layer is on, both from 0.
+    /// The piece that a unit of a hidden layer is on, both from 0: of a maxout unit which of its rows is largest. A sorted group counts
+    /// as so many units: the piece of each row is its place in the order, from the largest.
     pub fn piece(self, layer: usize, unit: usize) -> usize {
-        let field = self.subdivision.layout.layer(layer);
-        field.piece(field.of(self.subdivision.complex.pattern(self.ix)), unit)
+        let (units, field) = (&self.subdivision.layers[layer], self.subdivision.layout.layer(layer));
+        let words = field.of(self.subdivision.complex.pattern(self.ix));
+        let ActivationKind::GroupSort { size } = *units.kind() else { return field.get(words, unit) };
+        let above: Vec<usize> =
+            (0..units.n_switches()).map(|switch| field.get(words, units.field(unit / size, switch))).collect();
+        units.order(&above).iter().position(|&row| row == unit % size).expect("every row has a place")
     }
 }
 

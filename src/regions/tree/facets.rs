@@ -9,63 +9,89 @@ use num_bigint::BigInt;
 use num_traits::{Signed, Zero};
 
 use super::walk::{Side, Stopped, Walker};
+use crate::network::ActivationKind;
 use crate::regions::frame::gamma;
+use crate::regions::layer::Layer;
 use crate::regions::model::Model;
+use crate::regions::units::{Selected, Switch};
 
-/// What a unit's activation adds to one combination of the outputs, with a bound on its error.
+/// What the outputs of layers add to one combination of the network's, each with a bound on its error.
 #[derive(Debug, Default)]
 pub(super) struct Gains {
-    /// By layer and unit.
+    /// By layer and output.
     gains: Vec<Vec<(f64, f64)>>,
+    selected: Vec<Selected>,
 }
 
 impl Gains {
     fn compute<'p>(&mut self, model: &Model, pattern: impl Fn(usize) -> &'p [usize]) {
         let depth = model.layers.len();
         self.gains.resize_with(depth, Vec::new);
-        for layer in (0..depth).rev() {
-            let n = model.layers[layer].n_units;
-            let (before, after) = self.gains.split_at_mut(layer + 1);
-            let gains = &mut before[layer];
+        for (gains, layer) in self.gains.iter_mut().zip(&model.layers) {
             gains.clear();
-            gains.resize(n, (0.0, 0.0));
-            let mut add = |weights: &[f64], factor: f64, error: f64| {
-                for (gain, weight) in gains.iter_mut().zip(weights) {
-                    let term = weight * factor;
-                    gain.0 += term;
-                    if *weight != 0.0 && (factor != 0.0 || error != 0.0) {
-                        gain.1 += weight.abs() * error + f64::MIN_POSITIVE;
-                        gain.1 += term.abs() * gamma(depth_of_sum(model, layer));
-                    }
+            gains.resize(layer.n_outputs(), (0.0, 0.0));
+        }
+        // A generic combination of the outputs.
+        let n = model.layers[depth - 1].n_outputs();
+        for output in 0..model.n_outputs {
+            let factor = 1.0 + (output as f64 * 0.618_033_988_749_894_9).fract();
+            add(&mut self.gains[depth - 1], &model.readout[output * n..][..n], (factor, 0.0), model.n_uses[depth - 1]);
+        }
+        for layer in (0..depth).rev() {
+            let this = &model.layers[layer];
+            let (before, after) = self.gains.split_at_mut(layer);
+            let gains = &mut after[0];
+            gains.iter_mut().for_each(|gain| gain.1 *= 1.01);
+            this.select(pattern(layer), &mut self.selected);
+            for (&(gain, error), &Selected { row, form }) in gains.iter().zip(&self.selected) {
+                let slope = this.slopes[form];
+                if slope == 0.0 || (gain, error) == (0.0, 0.0) {
+                    continue;
                 }
-            };
-            match after.first() {
-                // A generic combination of the outputs.
-                None => (0..model.n_outputs).for_each(|output| {
-                    let factor = 1.0 + (output as f64 * 0.618_033_988_749_894_9).fract();
-                    add(&model.readout[output * n..][..n], factor, 0.0);
-                }),
-                Some(after) => {
-                    let (next, pieces) = (&model.layers[layer + 1], pattern(layer + 1));
-                    for (unit, &(gain, error)) in after.iter().enumerate() {
-                        let slope = next.pieces.slopes[pieces[unit]];
-                        if slope != 0.0 {
-                            let rounding = f64::EPSILON * (slope * gain).abs() + f64::MIN_POSITIVE;
-                            let is_zero = gain == 0.0 && error == 0.0;
-                            let error = if is_zero { 0.0 } else { slope.abs() * error + rounding };
-                            add(next.row(unit), slope * gain, error);
-                        }
-                    }
+                let rounding = f64::EPSILON * (slope * gain).abs() + f64::MIN_POSITIVE;
+                let factor = (slope * gain, slope.abs() * error + rounding);
+                for term in this.terms.iter().filter(|term| term.source > 0) {
+                    let (first, weights) = term.row(row);
+                    let source = term.source - 1;
+                    add(&mut before[source][first..], weights, factor, model.n_uses[source]);
                 }
             }
-            gains.iter_mut().for_each(|gain| gain.1 *= 1.01);
+        }
+    }
+
+    /// What a layer's outputs add where a unit crosses one of its switches alone, for as much as the switch's function rises; `None`
+    /// where other switches must be crossed, too.
+    fn of_switch(&self, layer: &Layer, ix: usize, unit: usize, switch: usize, pattern: &[usize]) -> Option<(f64, f64)> {
+        let gains = &self.gains[ix];
+        match layer.kind() {
+            ActivationKind::Scalar(_) | ActivationKind::Maxout { .. } => Some(gains[unit]),
+            ActivationKind::Crelu(_) => Some(sum(gains[unit], gains[layer.n_rows() + unit])),
+            ActivationKind::GroupSort { .. } => {
+                let fields = layer.field(unit, 0)..layer.field(unit, 0) + layer.n_switches();
+                let (order, (i, j)) = (layer.order(&pattern[fields]), layer.pair(switch));
+                let place = order.iter().position(|&member| member == i || member == j)?;
+                let is_next = order.get(place + 1).is_some_and(|&member| member == i || member == j);
+                let first = layer.rows_of(unit).start + place;
+                is_next.then(|| sum(gains[first], (-gains[first + 1].0, gains[first + 1].1)))
+            }
         }
     }
 }
 
-/// Terms of the sum that a gain is.
-fn depth_of_sum(model: &Model, layer: usize) -> usize {
-    4 + model.layers.get(layer + 1).map_or(model.n_outputs, |next| next.n_units)
+/// Adds multiples of weights to gains of which each is the sum of at most `n_terms`.
+fn add(gains: &mut [(f64, f64)], weights: &[f64], (factor, error): (f64, f64), n_terms: usize) {
+    for (gain, weight) in gains.iter_mut().zip(weights) {
+        let term = weight * factor;
+        gain.0 += term;
+        if *weight != 0.0 && (factor != 0.0 || error != 0.0) {
+            gain.1 += weight.abs() * error + f64::MIN_POSITIVE;
+            gain.1 += term.abs() * gamma(n_terms);
+        }
+    }
+}
+
+fn sum((a, a_error): (f64, f64), (b, b_error): (f64, f64)) -> (f64, f64) {
+    (a + b, a_error + b_error + f64::EPSILON * (a + b).abs())
 }
 
 /// A function's values at two points of the domain, by which multiples of one another are found.
@@ -83,25 +109,27 @@ impl Walker<'_> {
         let mut result = Ok(());
         for facet in 0..self.sides.len() {
             let side = self.sides[facet];
-            // Both neighbours have the row; the one below notes the facet.
-            if side.is_above || result.is_err() {
+            let layer = &model.layers[side.layer];
+            // Both neighbours have the row, and the one below notes the facet; but at parts of maxout units they may have two rows
+            // of one zero.
+            let is_of_both = matches!(layer.kind(), ActivationKind::Maxout { .. });
+            if side.is_above && !is_of_both || result.is_err() {
                 continue;
             }
             let coincident = self.coincident(side);
-            let twins = model.layers[side.layer].twins(side.unit);
-            let (gain, error) = twins
-                .clone()
-                .map(|u| gains.gains[side.layer][u])
-                .fold((0.0, 0.0), |(g, e), (gain, error): (f64, f64)| {
-                    (g + gain, e + error + f64::EPSILON * (g + gain).abs())
-                });
-            if coincident.is_empty() && gain.abs() > error {
+            let twins = layer.twins(side.unit);
+            let pattern = &self.states[side.layer].pattern;
+            let of_twins = twins.clone().map(|unit| gains.of_switch(layer, side.layer, unit, side.switch, pattern));
+            let gain = of_twins.reduce(|a, b| Some(sum(a?, b?))).flatten();
+            let is_single = coincident.is_empty() && gain.is_some();
+            if is_single && gain.is_some_and(|(gain, error)| gain.abs() > error) {
                 continue;
             }
-            let beyond = if coincident.is_empty() && (gain, error) == (0.0, 0.0) {
+            let beyond = if is_single && gain == Some((0.0, 0.0)) {
                 // No path leads to the outputs.
                 let mut pattern: Vec<Vec<usize>> = self.states.iter().map(|s| s.pattern.clone()).collect();
-                twins.for_each(|unit| pattern[side.layer][unit] = side.breakpoint + 1);
+                let field = layer.field_beyond(side.switch, side.is_above);
+                twins.for_each(|unit| pattern[side.layer][layer.field(unit, side.switch)] = field);
                 Some(pattern)
             } else {
                 self.beyond(side, &coincident)
@@ -125,32 +153,41 @@ impl Walker<'_> {
         result
     }
 
-    fn coincidence(&self, layer: usize, unit: usize, breakpoint: usize) -> Coincidence {
+    fn coincidence(&self, layer: usize, unit: usize, switch: usize) -> Coincidence {
         let state = &self.states[layer];
         let shape = &self.shared.model.layers[layer];
-        let tau = shape.pieces.breakpoints[breakpoint];
+        let Switch { plus, minus, breakpoint } = shape.switch(unit, switch);
+        let tau = breakpoint.map_or(0.0, |breakpoint| shape.breakpoints[breakpoint]);
         // Constants are coefficients of the last column.
         let constants = self.shared.probes.each_ref().map(|probe| probe[probe.len() - 1]);
-        let values = [0, 1].map(|ix| state.probes[unit][ix] - tau * constants[ix]);
+        let less = |ix: usize| minus.map_or(0.0, |minus| state.probes[minus][ix]);
+        let values = [0, 1].map(|ix| state.probes[plus][ix] - less(ix) - tau * constants[ix]);
         let rounding = 2.0 * gamma(self.shared.model.frame.dim() + 4);
-        let error = state.map.errors[unit] + rounding * (state.map.norms[unit] + tau.abs());
-        Coincidence { values, error }
+        let of_row = |row: usize| state.map.errors[row] + rounding * (state.map.norms[row] + tau.abs());
+        Coincidence { values, error: of_row(plus) + minus.map_or(0.0, of_row) }
     }
 
-    /// Other units, from its layer on, that may be on a breakpoint wherever a side's unit is.
+    /// Other switches, from its layer on, that may be zero wherever a side's is: for maxout those of the row that is largest.
     fn coincident(&self, side: Side) -> Vec<(usize, usize, usize)> {
-        let this = self.coincidence(side.layer, side.unit, side.breakpoint);
+        let this = self.coincidence(side.layer, side.unit, side.switch);
         let mut found = Vec::new();
         for layer in side.layer..self.states.len() {
             let shape = &self.shared.model.layers[layer];
-            for unit in (0..shape.n_units).filter(|&u| shape.twin[u] == u && !shape.is_constant[u]) {
-                if (layer, unit) == (side.layer, side.unit) {
-                    continue;
-                }
-                for breakpoint in 0..shape.pieces.breakpoints.len() {
-                    let other = self.coincidence(layer, unit, breakpoint);
-                    if may_be_parallel(&this, &other) {
-                        found.push((layer, unit, breakpoint));
+            for unit in (0..shape.n_units()).filter(|&u| shape.twin[u] == u) {
+                for switch in 0..shape.n_switches() {
+                    let is_maximum = matches!(shape.kind(), ActivationKind::Maxout { .. });
+                    let is_of_largest = || {
+                        let (i, j) = shape.pair(switch);
+                        [i, j].contains(&self.states[layer].pattern[unit])
+                    };
+                    if (layer, unit, switch) == (side.layer, side.unit, side.switch)
+                        || shape.is_fixed(unit, switch)
+                        || is_maximum && !is_of_largest()
+                    {
+                        continue;
+                    }
+                    if may_be_parallel(&this, &self.coincidence(layer, unit, switch)) {
+                        found.push((layer, unit, switch));
                     }
                 }
             }
@@ -158,47 +195,52 @@ impl Walker<'_> {
         found
     }
 
-    /// The pattern beyond the facet on a side below a breakpoint, if the output does not change there.
+    /// The pattern beyond the facet on a side, if the output does not change there.
     fn beyond(&self, side: Side, coincident: &[(usize, usize, usize)]) -> Option<Vec<Vec<usize>>> {
         let model = self.shared.model;
         let exact = self.exact_model();
-        let facet = self.exact_above(side.layer, side.unit, side.breakpoint);
+        let facet = self.exact_above(side.layer, side.unit, side.switch);
         let n_inputs = facet.len() - 1;
         // All functions that vanish on the facet are known by one coefficient.
         let column = (0..n_inputs).find(|&c| !facet[c].is_zero())?;
-        let rises = facet[column].is_positive();
+        let rises = facet[column].is_positive() != side.is_above;
         let mut pattern: Vec<Vec<usize>> = self.states.iter().map(|s| s.pattern.clone()).collect();
-        // The change of the slope across the facet, here to there.
-        let mut changes: Vec<BigInt> = vec![BigInt::zero(); model.layers[side.layer].n_units];
+        // Changes of the slopes across the facet, here to there, of the sources of layers.
+        let mut changes: Vec<Vec<BigInt>> = vec![Vec::new(); model.layers.len() + 1];
         for (layer, shape) in model.layers.iter().enumerate().skip(side.layer) {
             let mut on_facet: Vec<(usize, usize)> = coincident
                 .iter()
-                .filter(|&&(l, unit, breakpoint)| {
-                    l == layer && are_parallel(&self.exact_above(l, unit, breakpoint), &facet, column)
+                .filter(|&&(l, unit, switch)| {
+                    l == layer && are_parallel(&self.exact_above(l, unit, switch), &facet, column)
                 })
-                .map(|&(_, unit, breakpoint)| (unit, breakpoint))
+                .map(|&(_, unit, switch)| (unit, switch))
                 .collect();
             if layer == side.layer {
-                on_facet.push((side.unit, side.breakpoint));
+                on_facet.push((side.unit, side.switch));
             }
-            let mut activated = vec![BigInt::zero(); shape.n_units];
-            for unit in 0..shape.n_units {
-                let old = exact.slope(layer, self.states[layer].pattern[unit]);
-                match on_facet.iter().find(|(u, _)| *u == shape.twin[unit]) {
-                    None => activated[unit] = old * &changes[unit],
-                    Some(&(twin, breakpoint)) => {
-                        let slope = &self.exact_map(layer).rows[twin][column];
-                        let here = if rises { slope.clone() } else { -slope };
-                        let there = &here + &changes[unit];
-                        let piece = breakpoint + usize::from(there.is_positive());
-                        pattern[layer][unit] = piece;
-                        activated[unit] = exact.slope(layer, piece) * there - old * here;
-                    }
+            let change = exact.propagate(model, layer, &changes);
+            let here = |row: usize| {
+                let slope = &self.exact_of_row(layer, row)[column];
+                if rises { slope.clone() } else { -slope }
+            };
+            for unit in 0..shape.n_units() {
+                let of_unit = on_facet.iter().filter(|(u, _)| *u == shape.twin[unit]);
+                let switches: Vec<usize> = of_unit.map(|&(_, switch)| switch).collect();
+                if !switches.is_empty() {
+                    shape.cross(&mut pattern[layer], unit, &switches, |row| here(row) + &change[row]);
                 }
             }
-            changes = exact.propagate(layer + 1, &activated);
+            let outputs = [&self.states[layer].pattern, &pattern[layer]].map(|pattern| shape.outputs(pattern));
+            let of_output = |(old, new): (&Selected, &Selected)| {
+                let [before, after] = [old, new].map(|selected| exact.slope(layer, selected.form));
+                match old == new {
+                    true => before * &change[old.row],
+                    false => after * (here(new.row) + &change[new.row]) - before * here(old.row),
+                }
+            };
+            changes[layer + 1] = outputs[0].iter().zip(&outputs[1]).map(of_output).collect();
         }
-        changes.iter().all(Zero::is_zero).then_some(pattern)
+        exact.propagate(model, model.layers.len(), &changes).iter().all(Zero::is_zero).then_some(pattern)
     }
 }
 
@@ -215,11 +257,11 @@ fn are_parallel(row: &[BigInt], facet: &[BigInt], column: usize) -> bool {
     row.iter().zip(facet).all(|(a, b)| a * &facet[column] == b * &row[column])
 }
 
-/// A pattern in as few bits a unit as its layer's pieces need.
+/// A pattern in as few bits a field as its layer needs.
 pub(super) fn pack<'p>(model: &Model, pattern: impl Iterator<Item = &'p [usize]>) -> Vec<u8> {
     let (mut bytes, mut used) = (vec![0u8], 0);
     for (layer, pieces) in model.layers.iter().zip(pattern) {
-        let bits = usize::BITS - (layer.pieces.slopes.len() - 1).leading_zeros();
+        let bits = layer.bits();
         for &piece in pieces {
             for bit in 0..bits {
                 if used == 8 {

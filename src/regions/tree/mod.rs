@@ -3,6 +3,9 @@
 //! A node is a polytope of inputs on which the activation pattern is known up to some unit. A point inside is kept, and shows one side of
 //! every further breakpoint without any work; whether the other side is reached is one linear program, from the optimum of the
 //! node. When a layer begins, the breakpoints that do not cut the polytope are sorted out once for all of its parts.
+//!
+//! Pairs of rows of a sorted group are such breakpoints; one that follows from others is not looked at. A maxout unit cuts a polytope
+//! into as many parts as it has rows that are largest somewhere, each part by all comparisons with its row.
 
 mod facets;
 mod parity;
@@ -25,9 +28,9 @@ use self::walk::{Route, Shared, Walker};
 use super::model::Model;
 use super::{Count, Domain, Method};
 use crate::engine::cpu::thread_pool;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::journal::Journal;
-use crate::network::Network;
+use crate::network::{ActivationKind, Network};
 
 /// Subtrees into which the work is divided, at least, where there are as many.
 const PARTS: usize = 512;
@@ -63,7 +66,8 @@ struct Part {
 /// the regions that were found.
 ///
 /// # Errors
-/// A box of another dimension, weights beyond the range of f64, a journal of other work, and a full disk.
+/// Layers that are not dense, see [`Network::to_dense`], a box of another dimension, weights beyond the range of f64, too little memory,
+/// a journal of other work, and a full disk.
 pub fn count(
     network: &Network,
     domain: &Domain,
@@ -71,9 +75,12 @@ pub fn count(
     found: &AtomicU64,
     stop: &AtomicBool,
 ) -> Result<Count> {
-    let model = Model::new(network, domain)?;
-    let shared = Shared::new(&model, stop, found);
     let pool = thread_pool(options.threads, Some(STACK_BYTES))?;
+    let model = match Model::new(network, domain, pool.current_num_threads(), stop) {
+        Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(Count::nothing(Method::Tree)),
+        model => model?,
+    };
+    let shared = Shared::new(&model, stop, found);
     let (mut journal, done) = open_journal(network, domain, options)?;
     pool.install(|| {
         let (mut total, ends) = frontier(&shared);
@@ -168,15 +175,20 @@ fn difference(found: &Header, wanted: &Header) -> Option<String> {
 fn digest(network: &Network) -> String {
     let mut hash = Sha256::new();
     for layer in network.architecture().layers() {
-        let pieces = layer.activation.pieces();
-        for values in [&pieces.breakpoints, &pieces.slopes, &pieces.intercepts] {
-            hash.update((values.len() as u64).to_le_bytes());
-            values.iter().for_each(|v| hash.update(v.to_le_bytes()));
+        match layer.activation.kind() {
+            ActivationKind::Scalar(pieces) => {
+                for values in [&pieces.breakpoints, &pieces.slopes, &pieces.intercepts] {
+                    hash.update((values.len() as u64).to_le_bytes());
+                    values.iter().for_each(|v| hash.update(v.to_le_bytes()));
+                }
+            }
+            _ => hash.update(layer.activation.to_string()),
         }
     }
     for affine in network.affine() {
         hash.update((affine.weight.len() as u64).to_le_bytes());
         affine.weight.iter().chain(&affine.bias).for_each(|v| hash.update(v.to_le_bytes()));
+        affine.skips.iter().flatten().for_each(|v| hash.update(v.to_le_bytes()));
     }
     hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }

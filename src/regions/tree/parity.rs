@@ -38,7 +38,7 @@ impl<'a> Parity<'a> {
     pub(crate) fn new(model: &'a Model, stream: &Stream, n_constraints: u32) -> Self {
         let mut offsets = vec![0];
         for layer in &model.layers {
-            offsets.push(offsets[offsets.len() - 1] + layer.n_units * layer.pieces.breakpoints.len());
+            offsets.push(offsets[offsets.len() - 1] + layer.n_units() * layer.breakpoints.len());
         }
         let n_bits = offsets[model.layers.len()];
         let words = (n_bits as u64 + 1).div_ceil(32);
@@ -85,7 +85,7 @@ impl<'a> Parity<'a> {
         (layer, units): (usize, usize),
         pattern: impl Fn(usize) -> &'p [usize],
     ) -> Option<usize> {
-        let n_breakpoints = |l: usize| self.model.layers[l].pieces.breakpoints.len();
+        let n_breakpoints = |l: usize| self.model.layers[l].breakpoints.len();
         let decided = self.offsets[layer] + units * n_breakpoints(layer);
         let mut next = first;
         while let Some(constraint) = self.constraints.get(next).filter(|c| c.last < decided) {

@@ -1,6 +1,8 @@
-//! Whether a polytope reaches a side of a breakpoint: a known point, a point near the centre, a linear program, whole numbers.
+//! Whether a polytope reaches a side of a switch: a known point, a point near the centre, a linear program, whole numbers.
 
 use std::sync::atomic::Ordering;
+
+use num_bigint::BigInt;
 
 use super::walk::{Reached, Side, Stopped, Walker};
 use crate::regions::centre::Guess;
@@ -10,11 +12,11 @@ use crate::regions::lp::{Ended, THIN_MARGINS};
 impl<'a> Walker<'a> {
     pub(super) fn write_cut(&mut self, side: Side) {
         let sign = if side.is_above { 1.0 } else { -1.0 };
-        let Side { layer, unit, breakpoint, .. } = side;
-        self.shared.model.cut(&self.states[layer].map, layer, unit, breakpoint, sign, &mut self.cut);
+        let Side { layer, unit, switch, .. } = side;
+        self.shared.model.cut(&self.states[layer].map, layer, unit, switch, sign, &mut self.cut);
     }
 
-    /// Which sides of a breakpoint the polytope reaches. Where the unit stays on its breakpoint, that is below.
+    /// Which sides of a switch the polytope reaches. Where the switch is zero everywhere, that is below.
     pub(super) fn reached(&mut self, above: Side) -> Result<Reached, Stopped> {
         let below = Side { is_above: false, ..above };
         self.write_cut(above);
@@ -64,7 +66,8 @@ impl<'a> Walker<'a> {
         self.rows.push(&self.cut);
         let child = &mut self.nodes[self.rows.len()];
         child.dictionary.push(&self.cut.row);
-        let ended = child.dictionary.solve(frame, &mut self.tally.pivots);
+        let stop = self.shared.stop;
+        let ended = child.dictionary.solve(frame, stop, &mut self.tally.pivots);
         child.has_dictionary = ended == Ended::Feasible;
         let mut combination = None;
         let mut certain = None;
@@ -86,7 +89,7 @@ impl<'a> Walker<'a> {
             if certain.is_none() {
                 child.has_dictionary = false;
                 child.dictionary.set_margin(margin);
-                if child.dictionary.solve(frame, &mut self.tally.pivots) == Ended::Feasible {
+                if child.dictionary.solve(frame, stop, &mut self.tally.pivots) == Ended::Feasible {
                     child.dictionary.point(frame, &mut child.witness);
                     child.has_witness = self.rows.all_hold(&child.witness);
                     certain = child.has_witness.then_some(true);
@@ -97,6 +100,7 @@ impl<'a> Walker<'a> {
         if let Some(certain) = certain {
             return Ok(certain);
         }
+        self.check_stop()?;
         self.tally.close_calls += 1;
         self.sides.push(side);
         let reached = self.is_reached_exactly(combination.as_ref().map(|c| (&c.rows[..], &c.cancelled[..])), None);
@@ -112,7 +116,7 @@ impl<'a> Walker<'a> {
         let child = &mut self.nodes[self.rows.len() + 1];
         centre.push(&self.cut.row);
         self.rows.push(&self.cut);
-        let certain = match centre.guess(frame, &child.multipliers, None, &mut child.witness) {
+        let certain = match centre.guess(frame, &child.multipliers, None, self.shared.stop, &mut child.witness) {
             Guess::Point => {
                 child.has_witness = self.rows.all_hold(&child.witness);
                 child.multipliers.clear();
@@ -141,7 +145,7 @@ impl<'a> Walker<'a> {
         self.rows.iter().skip(known).for_each(|(row, _)| child.dictionary.push(row));
         let node = &mut before[n];
         node.dictionary.clone_from(&child.dictionary);
-        if node.dictionary.solve(frame, &mut self.tally.pivots) == Ended::Feasible {
+        if node.dictionary.solve(frame, self.shared.stop, &mut self.tally.pivots) == Ended::Feasible {
             node.has_dictionary = true;
             child.dictionary.clone_from(&node.dictionary);
         }
@@ -155,9 +159,10 @@ impl<'a> Walker<'a> {
         facet: Option<usize>,
     ) -> Result<bool, Stopped> {
         if let Some((rows, cancelled)) = combination {
-            let exact_rows: Vec<ExactRow> = rows.iter().map(|&row| self.exact_row(self.sides[row])).collect();
+            let exact_rows: Vec<ExactRow> =
+                rows.iter().map(|&row| self.exact_row(self.sides[row])).collect::<Result<_, Stopped>>()?;
             let free = facet.and_then(|facet| rows.iter().position(|&row| row == facet));
-            if exact::combination_is_infeasible(&exact_rows, cancelled, free) {
+            if exact::combination_is_infeasible(&exact_rows, cancelled, free, &|| self.is_stopped()) {
                 return Ok(false);
             }
         }
@@ -166,31 +171,37 @@ impl<'a> Walker<'a> {
             return Ok(true);
         }
         self.tally.exact_programs += 1;
-        let mut rows: Vec<ExactRow> = self.sides.iter().map(|&side| self.exact_row(side)).collect();
+        let mut rows: Vec<ExactRow> =
+            self.sides.iter().map(|&side| self.exact_row(side)).collect::<Result<_, Stopped>>()?;
         let facet = facet.map(|facet| rows.remove(facet));
-        exact::has_interior(&rows, facet.as_ref(), &|| self.shared.stop.load(Ordering::Relaxed)).ok_or(Stopped)
+        exact::has_interior(&rows, facet.as_ref(), &|| self.is_stopped()).ok_or(Stopped)
     }
 
-    fn exact_row(&self, side: Side) -> ExactRow {
-        let above = self.exact_above(side.layer, side.unit, side.breakpoint);
-        self.exact_model().over_domain(&above, side.is_above)
+    fn is_stopped(&self) -> bool {
+        self.shared.stop.load(Ordering::Relaxed)
+    }
+
+    fn exact_row(&self, side: Side) -> Result<ExactRow, Stopped> {
+        self.check_stop()?;
+        let above = self.exact_above(side.layer, side.unit, side.switch);
+        Ok(self.exact_model().over_domain(&above, side.is_above))
     }
 
     pub(super) fn exact_model(&self) -> &'a ExactModel {
         self.shared.exact.get_or_init(|| ExactModel::new(self.shared.model))
     }
 
-    /// The exact function that is positive above a breakpoint.
-    pub(super) fn exact_above(&self, layer: usize, unit: usize, breakpoint: usize) -> Vec<num_bigint::BigInt> {
-        self.exact_model().above(self.exact_map(layer), layer, unit, breakpoint)
+    /// The exact function that is positive above a switch.
+    pub(super) fn exact_above(&self, layer: usize, unit: usize, switch: usize) -> Vec<BigInt> {
+        self.exact_model().above(self.shared.model, (layer, unit, switch), |row| self.exact_of_row(layer, row))
     }
 
-    /// The exact map of a layer on the polytope at hand.
-    pub(super) fn exact_map(&self, layer: usize) -> &ExactMap {
-        self.states[layer].exact.get_or_init(|| {
-            let before = layer.checked_sub(1).map(|l| (self.exact_map(l), &self.states[l].pattern[..]));
-            self.exact_model().map(layer, before)
-        })
+    /// The exact function that a row of a layer is on the polytope at hand.
+    pub(super) fn exact_of_row(&self, layer: usize, row: usize) -> &[BigInt] {
+        let (model, pattern) = (self.shared.model, |l: usize| &self.states[l].pattern[..]);
+        let map = self.states[layer].exact.get_or_init(|| ExactMap::new(model, layer, pattern));
+        let of_layer = |l, row| self.exact_of_row(l, row);
+        map.row(row, |map| self.exact_model().row(model, (layer, row), map, of_layer))
     }
 
     /// Whether the polytope has a facet on one of its rows.
@@ -199,7 +210,8 @@ impl<'a> Walker<'a> {
         let frame = &self.shared.model.frame;
         if let Some(centre) = &mut self.centre {
             let [node, scratch] = &mut self.nodes[self.rows.len()..][..2] else { unreachable!("there is a next node") };
-            let certain = match centre.guess(frame, &node.multipliers, Some(facet), &mut scratch.witness) {
+            let stop = self.shared.stop;
+            let certain = match centre.guess(frame, &node.multipliers, Some(facet), stop, &mut scratch.witness) {
                 Guess::Point => self.rows.all_hold_on(facet, frame, &scratch.witness).then_some(true),
                 Guess::Contradiction => {
                     self.rows.are_certainly_infeasible(frame, centre.multipliers()).then_some(false)
@@ -215,7 +227,7 @@ impl<'a> Walker<'a> {
         scratch.dictionary.set_tight(facet);
         self.tally.programs += 1;
         let mut combination = None;
-        match scratch.dictionary.solve(frame, &mut self.tally.pivots) {
+        match scratch.dictionary.solve(frame, self.shared.stop, &mut self.tally.pivots) {
             Ended::Feasible => {
                 scratch.dictionary.point(frame, &mut scratch.witness);
                 if self.rows.all_hold_on(facet, frame, &scratch.witness) {
@@ -233,13 +245,14 @@ impl<'a> Walker<'a> {
         }
         for margin in THIN_MARGINS {
             scratch.dictionary.set_margin(margin);
-            if scratch.dictionary.solve(frame, &mut self.tally.pivots) == Ended::Feasible {
+            if scratch.dictionary.solve(frame, self.shared.stop, &mut self.tally.pivots) == Ended::Feasible {
                 scratch.dictionary.point(frame, &mut scratch.witness);
                 if self.rows.all_hold_on(facet, frame, &scratch.witness) {
                     return Ok(true);
                 }
             }
         }
+        self.check_stop()?;
         self.tally.close_calls += 1;
         self.is_reached_exactly(combination.as_ref().map(|c| (&c.rows[..], &c.cancelled[..])), Some(facet))
     }

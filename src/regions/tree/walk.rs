@@ -1,24 +1,43 @@
 //! Depth first over the units: which sides of every breakpoint a polytope of inputs reaches.
 
+use std::cell::OnceCell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::facets::Gains;
 use super::parity::Parity;
 use super::tally::{Joined, Tally};
+use crate::network::ActivationKind;
 use crate::regions::centre::Centre;
 use crate::regions::exact::{ExactMap, ExactModel};
 use crate::regions::lp::Dictionary;
 use crate::regions::model::{Cut, Map, Model, Rows};
 use crate::regions::vector::dot;
 
-/// One side of one breakpoint of one unit.
+/// One side of one switch of one unit: of a breakpoint, or of where two rows of a group are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Side {
     pub(super) layer: usize,
     pub(super) unit: usize,
-    pub(super) breakpoint: usize,
+    pub(super) switch: usize,
     pub(super) is_above: bool,
+}
+
+/// What a unit leaves open on the region of the layers before it.
+#[derive(Clone, Copy, Debug)]
+enum Choice {
+    /// The side of a switch.
+    Side { unit: usize, switch: usize },
+    /// Which row of a maxout unit is largest: one of so many in the state's list, from the first on.
+    Largest { unit: usize, first: usize, n: usize },
+}
+
+impl Choice {
+    fn unit(self) -> usize {
+        match self {
+            Self::Side { unit, .. } | Self::Largest { unit, .. } => unit,
+        }
+    }
 }
 
 /// What is known of one layer on the region of the layers before it.
@@ -27,11 +46,13 @@ pub(super) struct LayerState {
     pub(super) map: Map,
     /// Pre-activations at two points of the domain.
     pub(super) probes: Vec<[f64; 2]>,
-    /// The piece of every unit.
+    /// See [`Layer`](crate::regions::layer::Layer).
     pub(super) pattern: Vec<usize>,
-    /// Units and breakpoints that cut the region, a unit's in order.
-    cuts: Vec<(usize, usize)>,
-    pub(super) exact: OnceLock<ExactMap>,
+    /// What cuts the region, a unit's choices in order.
+    choices: Vec<Choice>,
+    /// Rows that may be largest.
+    members: Vec<usize>,
+    pub(super) exact: OnceCell<ExactMap>,
 }
 
 /// A polytope: its optimal dictionary, and a point at which all its rows are certainly positive, where they are known.
@@ -45,10 +66,13 @@ pub(super) struct Node {
     pub(super) multipliers: Vec<f64>,
 }
 
+/// The field of a pair of rows whose order is not known.
+const OPEN: usize = usize::MAX;
+
 /// Columns from which points near the centre are tried before a linear program.
 const MANY_COLUMNS: usize = 16;
 
-/// Which sides of a breakpoint a polytope reaches with an interior.
+/// Which sides of a switch a polytope reaches with an interior.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reached {
     BelowOnly,
@@ -78,7 +102,8 @@ pub(super) struct Shared<'a> {
 /// Where a walk goes: from the root through given decisions, and no farther than a limit.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Route {
-    /// At each breakpoint that really cuts: above it or below?
+    /// At each breakpoint that really cuts: above it or below? At each row of a maxout unit that is largest somewhere: that one or another
+    /// after it?
     pub(super) start: Vec<bool>,
     /// Number of decisions after which a walk ends and notes them in [`Walker::ends`].
     pub(super) limit: Option<usize>,
@@ -131,7 +156,7 @@ impl<'a> Walker<'a> {
             route,
             decisions: Vec::new(),
             ends: Vec::new(),
-            states: model.layers.iter().map(|layer| state(layer.n_units)).collect(),
+            states: model.layers.iter().map(|layer| state(layer.n_fields())).collect(),
             rows: Rows::default(),
             sides: Vec::new(),
             nodes: vec![root, Node::default()],
@@ -167,49 +192,161 @@ impl<'a> Walker<'a> {
         }
         let (before, rest) = self.states.split_at_mut(layer);
         let state = &mut rest[0];
-        model.map(layer, before.last().map(|s| (&s.map, &s.pattern[..])), &mut state.map);
-        state.exact = OnceLock::new();
-        state.cuts.clear();
+        model.map(layer, |l| (&before[l].map, &before[l].pattern[..]), &mut state.map);
+        state.exact = OnceCell::new();
+        state.choices.clear();
+        state.members.clear();
         state.probes.clear();
         let rows = state.map.rows.chunks_exact(model.frame.dim());
         state.probes.extend(rows.map(|row| self.shared.probes.each_ref().map(|probe| dot(row, probe))));
         let shape = &model.layers[layer];
-        for unit in (0..shape.n_units).filter(|&u| shape.twin[u] == u) {
-            let mut piece = 0;
-            for breakpoint in 0..shape.pieces.breakpoints.len() {
-                match self.reached(Side { layer, unit, breakpoint, is_above: true })? {
-                    Reached::BelowOnly => break,
-                    Reached::AboveOnly => piece = breakpoint + 1,
-                    Reached::Both { .. } => self.states[layer].cuts.push((unit, breakpoint)),
-                }
+        for unit in (0..shape.n_units()).filter(|&u| shape.twin[u] == u) {
+            match shape.kind() {
+                ActivationKind::Scalar(_) | ActivationKind::Crelu(_) => self.open_pieces(layer, unit)?,
+                ActivationKind::Maxout { .. } => self.open_maximum(layer, unit)?,
+                ActivationKind::GroupSort { size } => self.open_order(layer, unit, *size)?,
             }
-            self.states[layer].pattern[unit] = piece;
         }
-        self.cut_by(layer, 0)
+        self.choose(layer, 0)
     }
 
-    /// Counts within the polytope at hand from the layer's cut of number `first` on.
-    fn cut_by(&mut self, layer: usize, first: usize) -> Result<(), Stopped> {
+    /// Notes the breakpoints of a unit that cut the polytope at hand.
+    fn open_pieces(&mut self, layer: usize, unit: usize) -> Result<(), Stopped> {
+        let mut piece = 0;
+        for switch in 0..self.shared.model.layers[layer].n_switches() {
+            match self.reached(Side { layer, unit, switch, is_above: true })? {
+                Reached::BelowOnly => break,
+                Reached::AboveOnly => piece = switch + 1,
+                Reached::Both { .. } => self.states[layer].choices.push(Choice::Side { unit, switch }),
+            }
+        }
+        self.states[layer].pattern[unit] = piece;
+        Ok(())
+    }
+
+    /// Notes the rows of a maxout unit of which no other is at least as large on all of the polytope at hand.
+    fn open_maximum(&mut self, layer: usize, unit: usize) -> Result<(), Stopped> {
+        let shape = &self.shared.model.layers[layer];
+        let mut members: Vec<usize> = Vec::new();
+        for member in shape.members(unit) {
+            let mut is_beaten = false;
+            let mut kept = Vec::with_capacity(members.len() + 1);
+            for (ix, &other) in members.iter().enumerate() {
+                let (switch, _) = shape.comparison(member, other);
+                match self.reached(Side { layer, unit, switch, is_above: true })? {
+                    Reached::BelowOnly => {
+                        is_beaten = true;
+                        kept.extend(&members[ix..]);
+                        break;
+                    }
+                    Reached::AboveOnly => {}
+                    Reached::Both { .. } => kept.push(other),
+                }
+            }
+            members = kept;
+            if !is_beaten {
+                members.push(member);
+            }
+        }
+        let state = &mut self.states[layer];
+        state.pattern[unit] = members[0];
+        if members.len() > 1 {
+            state.choices.push(Choice::Largest { unit, first: state.members.len(), n: members.len() });
+            state.members.extend(members);
+        }
+        Ok(())
+    }
+
+    /// Notes the pairs of rows of a sorted group that are in both orders on the polytope at hand.
+    fn open_order(&mut self, layer: usize, unit: usize, size: usize) -> Result<(), Stopped> {
+        let shape = &self.shared.model.layers[layer];
+        let fields = shape.field(unit, 0)..shape.field(unit, 0) + shape.n_switches();
+        self.states[layer].pattern[fields].fill(OPEN);
+        // As by insertion, so that a pair follows from others wherever it can.
+        for (i, j) in (1..size).flat_map(|j| (0..j).map(move |i| (i, j))) {
+            let (switch, _) = shape.comparison(i, j);
+            if let Some(is_above) = self.known_order(layer, unit, switch) {
+                self.states[layer].pattern[shape.field(unit, switch)] = usize::from(is_above);
+                continue;
+            }
+            let is_above = match self.reached(Side { layer, unit, switch, is_above: true })? {
+                Reached::BelowOnly => 0,
+                Reached::AboveOnly => 1,
+                Reached::Both { .. } => {
+                    self.states[layer].choices.push(Choice::Side { unit, switch });
+                    OPEN
+                }
+            };
+            self.states[layer].pattern[shape.field(unit, switch)] = is_above;
+        }
+        Ok(())
+    }
+
+    /// Whether the second row of a pair is above the first, where they are copies or a row between them says it.
+    fn known_order(&self, layer: usize, unit: usize, switch: usize) -> Option<bool> {
+        let shape = &self.shared.model.layers[layer];
+        let ActivationKind::GroupSort { size } = *shape.kind() else { return None };
+        if shape.compares_copies(unit, switch) {
+            return Some(false);
+        }
+        let is_above = |a: usize, b: usize| {
+            let (switch, is_above) = shape.comparison(a, b);
+            match self.states[layer].pattern[shape.field(unit, switch)] {
+                OPEN => None,
+                field => Some((field == 1) == is_above),
+            }
+        };
+        let (i, j) = shape.pair(switch);
+        (0..size).filter(|&m| m != i && m != j).find_map(|m| match (is_above(j, m), is_above(m, i)) {
+            (Some(first), Some(second)) if first == second => Some(first),
+            _ => None,
+        })
+    }
+
+    /// Counts within the polytope at hand from the layer's choice of number `first` on.
+    fn choose(&mut self, layer: usize, first: usize) -> Result<(), Stopped> {
         let mut next = first;
-        while let Some(&(unit, breakpoint)) = self.states[layer].cuts.get(next) {
-            if !self.constraints_hold(layer, unit) {
+        let shape = &self.shared.model.layers[layer];
+        if matches!(shape.kind(), ActivationKind::GroupSort { .. }) {
+            // Other parts of the region may have left something there.
+            let LayerState { choices, pattern, .. } = &mut self.states[layer];
+            for choice in &choices[first..] {
+                if let Choice::Side { unit, switch } = *choice {
+                    pattern[shape.field(unit, switch)] = OPEN;
+                }
+            }
+        }
+        while let Some(&choice) = self.states[layer].choices.get(next) {
+            if !self.constraints_hold(layer, choice.unit()) {
                 return Ok(());
             }
-            let above = Side { layer, unit, breakpoint, is_above: true };
-            let below = Side { is_above: false, ..above };
-            let after_unit = || {
-                let cuts = &self.states[layer].cuts;
-                next + cuts[next..].iter().take_while(|(u, _)| *u == unit).count()
+            let (unit, switch) = match choice {
+                Choice::Side { unit, switch } => (unit, switch),
+                Choice::Largest { .. } => return self.choose_largest(layer, next),
             };
-            let after = [after_unit(), next + 1];
-            // The polytope may be smaller than when the cut was listed.
-            match self.reached(above)? {
+            let above = Side { layer, unit, switch, is_above: true };
+            let below = Side { is_above: false, ..above };
+            let fields = [below, above].map(|side| shape.field_beyond(switch, !side.is_above));
+            let (field, is_piece) = (shape.field(unit, switch), matches!(shape.kind(), ActivationKind::Scalar(_)));
+            // Below a breakpoint a unit is on its piece.
+            let after_unit = || {
+                let choices = self.states[layer].choices[next..].iter();
+                next + choices.take_while(|choice| choice.unit() == unit).count()
+            };
+            let after = [if is_piece { after_unit() } else { next + 1 }, next + 1];
+            // The polytope may be smaller than when the choice was listed.
+            let reached = match self.known_order(layer, unit, switch) {
+                Some(true) => Reached::AboveOnly,
+                Some(false) => Reached::BelowOnly,
+                None => self.reached(above)?,
+            };
+            match reached {
                 Reached::BelowOnly => {
-                    self.states[layer].pattern[unit] = breakpoint;
+                    self.states[layer].pattern[field] = fields[0];
                     next = after[0];
                 }
                 Reached::AboveOnly => {
-                    self.states[layer].pattern[unit] = breakpoint + 1;
+                    self.states[layer].pattern[field] = fields[1];
                     next = after[1];
                 }
                 Reached::Both { is_above_ready } => {
@@ -224,9 +361,9 @@ impl<'a> Walker<'a> {
                         if only.is_none_or(|only| only == side.is_above) {
                             self.enter(side, is_ready)?;
                             self.decisions.push(side.is_above);
-                            self.states[layer].pattern[unit] = breakpoint + usize::from(side.is_above);
+                            self.states[layer].pattern[field] = fields[usize::from(side.is_above)];
                             if self.search.is_none() || self.nodes[self.rows.len()].has_witness {
-                                self.cut_by(layer, after[usize::from(side.is_above)])?;
+                                self.choose(layer, after[usize::from(side.is_above)])?;
                             }
                             self.n_holding = n_holding;
                             self.decisions.pop();
@@ -237,12 +374,69 @@ impl<'a> Walker<'a> {
                 }
             }
         }
-        let (shape, state) = (&self.shared.model.layers[layer], &mut self.states[layer]);
-        for unit in 0..shape.n_units {
-            state.pattern[unit] = state.pattern[shape.twin[unit]];
-        }
-        let n_units = shape.n_units;
+        let n_units = shape.n_units();
+        shape.copy_twins(&mut self.states[layer].pattern);
         if self.constraints_hold(layer, n_units) { self.layer(layer + 1) } else { Ok(()) }
+    }
+
+    /// Counts within the parts of the polytope at hand on which one row of a maxout unit is largest. A decision is whether to look at the
+    /// part of the next such row or at those after it.
+    fn choose_largest(&mut self, layer: usize, choice: usize) -> Result<(), Stopped> {
+        let Choice::Largest { unit, first, n } = self.states[layer].choices[choice] else { return Ok(()) };
+        let (n_rows, n_decisions) = (self.rows.len(), self.decisions.len());
+        for member in first..first + n {
+            let member = self.states[layer].members[member];
+            if self.enter_largest(layer, unit, member, first..first + n)? {
+                let is_all = self.rows.len() == n_rows;
+                if !is_all && self.route.limit.is_some_and(|limit| self.decisions.len() == limit) {
+                    self.ends.push(self.decisions.clone());
+                    self.leave_to(n_rows);
+                    break;
+                }
+                let only = self.route.start.get(self.decisions.len()).copied().filter(|_| !is_all);
+                if only.is_none_or(|only| only) {
+                    self.decisions.extend((!is_all).then_some(true));
+                    self.states[layer].pattern[unit] = member;
+                    self.choose(layer, choice + 1)?;
+                    self.decisions.truncate(self.decisions.len() - usize::from(!is_all));
+                }
+                self.leave_to(n_rows);
+                if is_all || only == Some(true) {
+                    break;
+                }
+                self.decisions.push(false);
+            }
+            self.leave_to(n_rows);
+        }
+        self.decisions.truncate(n_decisions);
+        Ok(())
+    }
+
+    /// Goes to the part of the polytope on which a row of a maxout unit is larger than all others that may be, if it has an interior.
+    fn enter_largest(
+        &mut self,
+        layer: usize,
+        unit: usize,
+        member: usize,
+        others: std::ops::Range<usize>,
+    ) -> Result<bool, Stopped> {
+        for other in others {
+            let other = self.states[layer].members[other];
+            if other == member {
+                continue;
+            }
+            let (switch, is_above) = self.shared.model.layers[layer].comparison(member, other);
+            let above = Side { layer, unit, switch, is_above: true };
+            match self.reached(above)? {
+                Reached::Both { is_above_ready } => {
+                    self.enter(Side { is_above, ..above }, is_above_ready == is_above)?;
+                }
+                Reached::AboveOnly if is_above => {}
+                Reached::BelowOnly if !is_above => {}
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     /// Whether the constraints of a search hold as far as they are decided, with the units of the layer before `unit`.
@@ -269,6 +463,13 @@ impl<'a> Walker<'a> {
             self.nodes.push(Node::default());
         }
         Ok(())
+    }
+
+    /// Goes back to the polytope with so many rows.
+    fn leave_to(&mut self, n_rows: usize) {
+        while self.rows.len() > n_rows {
+            self.leave();
+        }
     }
 
     fn leave(&mut self) {
