@@ -1,8 +1,12 @@
 //! The sizes of hidden layers, and how long the loops of the stages are on them.
 
+use super::maps::tiles_across;
 use super::plan::{LANES, MAX_ITERATIONS};
 use crate::error::{Error, Result};
 use crate::network::{ActivationKind, Architecture, Layer};
+
+/// Workgroups in one dimension that every device takes.
+const MAX_ACROSS: usize = 65_535;
 
 /// One hidden layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,11 +182,13 @@ impl LayerShape {
 pub fn check(architecture: &Architecture) -> Result<()> {
     for (l, layer) in LayerShape::of(architecture).iter().enumerate() {
         let together = layer.most_crossings();
-        if together <= MAX_ITERATIONS && layer.search() <= MAX_ITERATIONS {
+        let across = architecture.layers()[l].maps().map(tiles_across).max().unwrap_or(0);
+        if together <= MAX_ITERATIONS && layer.search() <= MAX_ITERATIONS && across <= MAX_ACROSS {
             continue;
         }
         let groups = layer.groups();
         let what = match layer.kind {
+            _ if across > MAX_ACROSS => "its filters are in more groups than the GPU engine takes".to_owned(),
             UnitKind::Scalar { .. } | UnitKind::Crelu => {
                 format!("its units have {together} breakpoints together, the GPU engine takes {MAX_ITERATIONS}")
             }
@@ -255,6 +261,7 @@ mod tests {
             ("2-1024", "maxout:32"),
             ("2-300", "group-sort:300"),
             ("2-1024", "group-sort:64"),
+            ("3x32x32-c32k3p1-max2-[c64k3p1-c64k3p1]-avg-100", "relu"),
         ] {
             check(&architecture(text, activation)).unwrap();
         }
@@ -263,6 +270,8 @@ mod tests {
             ("2-3-1024", "maxout:64", "layer 2: 1024 maxout units of rank 64"),
             ("2-1000", "group-sort:1000", "1 sorted groups of 1000"),
             ("2-2048", "group-sort:64", "32 sorted groups of 64"),
+            ("70000x1-c70000k1g70000", "identity", "in more groups than"),
+            ("2x200x200-c2k1", "relu", "80000 breakpoints"),
         ] {
             let activation = if text == "2-3-1024" { "maxout:64" } else { activation };
             let error = check(&architecture(text, activation)).unwrap_err().to_string();

@@ -45,11 +45,22 @@ struct Tiled {
     stage: Stage,
     /// Rows and columns of a tile.
     tile: [usize; 2],
-    /// Rows of a path, columns of a group and number of groups, values that are summed.
+    /// Rows of a path, tiles and columns side by side, and values that are summed.
     rows: usize,
+    across: usize,
     columns: usize,
-    groups: usize,
     inputs: usize,
+}
+
+/// Tiles of a map side by side.
+pub(super) fn tiles_across(map: &Affine) -> usize {
+    match map {
+        Affine::Dense { units, .. } => units.div_ceil(DENSE_TILE[1]),
+        Affine::Convolution(Convolution { filters, groups, .. }) => {
+            groups * (filters / groups).div_ceil(CONVOLUTION_TILE[1])
+        }
+        Affine::AveragePool(_) | Affine::WindowValues(_) => 0,
+    }
 }
 
 impl Commands<'_> {
@@ -61,18 +72,17 @@ impl Commands<'_> {
         match map {
             Affine::Dense { inputs, units } => {
                 let (rows_in, tile) = (step.rows_in as usize, DENSE_TILE);
-                let stage = Stage::Affine;
-                let tiled = Tiled { stage, tile, rows: rows_in, columns: *units, groups: 1, inputs: *inputs };
+                let (stage, across) = (Stage::Affine, tiles_across(map));
+                let tiled = Tiled { stage, tile, rows: rows_in, across, columns: *units, inputs: *inputs };
                 self.tiles(&tiled, &step, target.n_paths, &[&rows[..], &[weights]].concat());
             }
             Affine::Convolution(convolution) => {
-                let Convolution { windows, filters, groups } = *convolution;
                 let tiled = Tiled {
                     stage: Stage::Convolution,
                     tile: CONVOLUTION_TILE,
-                    rows: step.rows_in as usize * windows.positions(),
-                    columns: filters / groups,
-                    groups,
+                    rows: step.rows_in as usize * convolution.windows.positions(),
+                    across: tiles_across(map),
+                    columns: convolution.filters,
                     inputs: convolution.patch(),
                 };
                 let windows = self.windows(Windows::of_convolution(convolution));
@@ -139,9 +149,9 @@ impl Commands<'_> {
 
     /// Adds a map in tiles, in parts where it is long.
     fn tiles(&mut self, tiled: &Tiled, step: &Step, n_paths: usize, buffers: &[&Buffer]) {
-        let Tiled { stage, tile: [tile_rows, tile_columns], rows, columns, groups, inputs } = *tiled;
+        let Tiled { stage, tile: [tile_rows, _], rows, across, columns, inputs } = *tiled;
         for (base, end) in plan::input_parts(inputs, tile_rows, step.n_breakpoints as usize) {
-            let per_row = 2.0 * ((end - base) * columns * groups) as f64 * n_paths as f64;
+            let per_row = 2.0 * ((end - base) * columns) as f64 * n_paths as f64;
             for (row_base, n_tiles) in plan::row_parts(rows, tile_rows, per_row, SUBMISSION) {
                 let step = Step {
                     row_base: row_base as u32,
@@ -151,7 +161,7 @@ impl Commands<'_> {
                     ..*step
                 };
                 let uniform = self.device.uniform(stage.name(), &step);
-                let groups = [(groups * columns.div_ceil(tile_columns)) as u32, n_tiles as u32];
+                let groups = [across as u32, n_tiles as u32];
                 self.push(stage, &uniform, buffers, groups, Over::Paths, per_row * (n_tiles * tile_rows) as f64);
             }
         }
