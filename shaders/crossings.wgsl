@@ -86,7 +86,7 @@ fn main(
         }
         intervals[path * step.rows_in + row] = Interval(first_entry, total_inside, 0u, 0u);
         if total_at_row > 0u {
-            flags[path * step.rows_in + row] |= BOUNDARY;
+            flags[path * step.rows_in + row] |= step.bit;
         }
         if atomicLoad(&out_of_range) != 0u {
             atomicMax(&results[result(path, FAILED)], step.n_layers - step.layer);

@@ -61,7 +61,7 @@ fn main(
         let total = atomicLoad(&n_flips);
         let at = path * step.rows_in + row;
         let earlier = select(flags[at], 0u, step.layer == 0u);
-        let now = earlier | select(0u, BOUNDARY, total > 0u);
+        let now = earlier | select(0u, step.bit, total > 0u);
         flags[at] = now;
         if total > 0u {
             atomicAdd(&results[result(path, CROSSINGS + step.layer)], total);

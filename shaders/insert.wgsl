@@ -75,12 +75,12 @@ fn main(
     if lane == 0u {
         let is_new = (source.row & NEW) != 0u;
         let old = flags[path * step.rows_in + (source.row & ~NEW) + select(0u, 1u, is_new)];
-        var now = select(old & BOUNDARY, BOUNDARY, is_new) | (old & DEAD);
+        var now = select(old & CROSSED, step.bit, is_new) | (old & CONSTANT);
         if row > 0u && coincides(path, source, before) {
             now |= COINCIDENT;
         }
         if row > 0u && atomicLoad(&moves) == 0u && has_flat_piece() {
-            now |= DEAD;
+            now |= step.bit << CONSTANT_SHIFT;
         }
         flags_out[path * step.rows_out + row] = now;
     }

@@ -1,9 +1,33 @@
-// Counts the boundaries and knots of every path from the flags of its last rows. Coincident rows are one point. A boundary is a knot unless
-// on both sides of it some layer is constant along the path.
+// Counts the boundaries and knots of every path from the flags of its last rows. Coincident rows are one point. A boundary is a knot if,
+// before or after it, a layer of which a unit changes piece there is on a way from the input to the output that leads through no constant
+// layer.
+
+// The layers with flags of their own that a layer takes the outputs of, as flags, and whether it takes the input. In a chain, where a
+// constant layer ends all ways, all layers are one.
+struct Way {
+    layers: u32,
+    from_input: u32,
+}
 
 @group(0) @binding(1) var<storage, read> n_rows: array<u32>;
 @group(0) @binding(2) var<storage, read> flags: array<u32>;
-@group(0) @binding(3) var<storage, read_write> results: array<atomic<u32>>;
+@group(0) @binding(3) var<storage, read> ways: array<Way>;
+@group(0) @binding(4) var<storage, read_write> results: array<atomic<u32>>;
+
+// The layers on ways from the input to the output along an interval, by the flags of the row after it.
+fn on_ways(flags: u32) -> u32 {
+    let constant = (flags & CONSTANT) >> CONSTANT_SHIFT;
+    var reached = 0u;
+    for (var l = 0u; l < step.n_ways; l++) {
+        let is_reached = ways[l].from_input != 0u || (reached & ways[l].layers) != 0u;
+        reached |= select(0u, 1u << l, is_reached && ((constant >> l) & 1u) == 0u);
+    }
+    var seen = 1u << (step.n_ways - 1u);
+    for (var l = step.n_ways; l > 0u; l--) {
+        seen |= select(0u, ways[l - 1u].layers, (seen & reached & (1u << (l - 1u))) != 0u);
+    }
+    return reached & seen;
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -28,16 +52,16 @@ fn main(
         all |= flags[base + next];
         next++;
     }
-    if (all & BOUNDARY) == 0u {
+    let crossed = all & CROSSED;
+    if crossed == 0u {
         return;
     }
-    let dead_before = (first & DEAD) != 0u;
-    var dead_after = dead_before;
+    var on_either_side = on_ways(first);
     if next < n {
-        dead_after = (flags[base + next] & DEAD) != 0u;
+        on_either_side |= on_ways(flags[base + next]);
     }
     atomicAdd(&results[result(path, BOUNDARIES)], 1u);
-    if !(dead_before && dead_after) {
+    if (crossed & on_either_side) != 0u {
         atomicAdd(&results[result(path, KNOTS)], 1u);
     }
 }

@@ -336,7 +336,7 @@ const CONNECTED: [(&str, &str); 15] = [
     ("4-12-12+-12+2+-6", "maxout:3"),
 ];
 
-/// The same of convolutions, pools and skips, on the engines that have them.
+/// The same of convolutions, pools and skips.
 #[test]
 fn engines_differ_on_convolutions_and_skips_only_where_rounding_explains_it() {
     let cases = CONNECTED.iter().enumerate().map(|(seed, (shape, activation))| (seed, *shape, *activation));
@@ -362,7 +362,7 @@ fn compare_engines<'a>(cases: impl Iterator<Item = (usize, &'a str, &'a str)>) -
             let reference = Trace::reference(&network, &path).expect("finite");
             let place = format!("{shape} {activation} draw {draw}");
             let explainer = Explainer::new(&network, &path, &reference);
-            for (name, engine) in common::engines_for(&network) {
+            for (name, engine) in common::engines() {
                 let traced = &engine.trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
                 if engine.provenance().precision == Precision::F32 {
                     let compared = explainer.compare(&reference, traced);
@@ -437,7 +437,7 @@ fn counting_draws_equals_tracing_them() {
             ("length", "8"),
             ("paths-per-network", "2"),
         ]);
-        for (name, engine) in common::engines_for(&plan.ensemble.network.draw(0)) {
+        for (name, engine) in common::engines() {
             let counts = engine.count(&plan.ensemble, Method::Exact, 100..180, &common::GO_ON).expect("finite");
             for (ix, counts) in counts.iter().enumerate() {
                 let (draw, path_ix) = (100 + ix as u64 / 2, ix as u64 % 2);

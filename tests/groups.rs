@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{GO_ON, engines, engines_for, ensemble};
+use common::{GO_ON, engines, ensemble};
 use linregions::engine::{Method, PathCounts};
 use linregions::network::{AffineWeights, Architecture, Network, RandomNetwork, pairs};
 use linregions::path::Path;
@@ -42,8 +42,8 @@ fn with_rows(network: &Network, activation: &str, rows: &[f64], inputs: &[f64]) 
 
 fn traces(network: &Network, path: &Path) -> Vec<(&'static str, Trace)> {
     let reference = ("reference", Trace::reference(network, path).expect("finite"));
-    let traced = engines_for(network)
-        .map(|(name, engine)| (name, engine.trace(network, &[path], &GO_ON).expect("finite").remove(0)));
+    let traced =
+        engines().map(|(name, engine)| (name, engine.trace(network, &[path], &GO_ON).expect("finite").remove(0)));
     std::iter::once(reference).chain(traced).collect()
 }
 

@@ -27,7 +27,7 @@ fn update_flags(path: u32, row: u32) {
     let before = sources[path * step.rows_out + max(row, 1u) - 1u];
     let is_new = (source.row & NEW) != 0u;
     let old = flags[path * step.rows_in + (source.row & ~NEW) + select(0u, 1u, is_new)];
-    var now = select(old & BOUNDARY, BOUNDARY, is_new) | (old & DEAD);
+    var now = select(old & CROSSED, step.bit, is_new) | (old & CONSTANT);
     let at_start = is_new && source.fraction == 0.0;
     let at_end = !is_new && (before.row & NEW) != 0u && before.fraction == 1.0;
     if row > 0u && ((old & COINCIDENT) != 0u || at_start || at_end) {

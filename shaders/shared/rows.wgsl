@@ -1,12 +1,13 @@
 // What is known of rows, the vertices of a path.
 
 // Flags of a row.
-// A unit of some layer changes piece there.
-const BOUNDARY: u32 = 1u;
+// Layers of which a unit changes piece there: `step.bit` of each.
+const CROSSED: u32 = 0x7fffu;
+// Layers that are constant between the row before and this one: the same bits, shifted.
+const CONSTANT: u32 = 0x3fff8000u;
+const CONSTANT_SHIFT: u32 = 15u;
 // It is at the same point as the row before.
-const COINCIDENT: u32 = 2u;
-// Some layer is constant between the row before and this one.
-const DEAD: u32 = 4u;
+const COINCIDENT: u32 = 0x80000000u;
 
 // The crossings between a row and the next: a group of entries, and how many new rows they make.
 struct Interval {

@@ -63,7 +63,7 @@ fn make_room(here: Place) {
     }
     intervals[here.path * step.rows_in + here.row] = Interval(first_entry, inside, 0u, 0u);
     if at_row > 0u {
-        flags[here.path * step.rows_in + here.row] |= BOUNDARY;
+        flags[here.path * step.rows_in + here.row] |= step.bit;
     }
     if atomicLoad(&out_of_range) != 0u {
         atomicMax(&results[result(here.path, FAILED)], step.n_layers - step.layer);

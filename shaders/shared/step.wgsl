@@ -5,14 +5,14 @@ struct Step {
     // Rows that a path has room for, before and after the stage.
     rows_in: u32,
     rows_out: u32,
-    // Width of the rows that the affine stage reads, and of all others.
+    // Inputs of the map at hand, and pre-activations of the layer.
     inputs: u32,
     units: u32,
     // Of the activation in `pieces`.
     n_breakpoints: u32,
     layer: u32,
     n_layers: u32,
-    // First row of the affine stage, and its range of inputs: long dispatches are split.
+    // First row of a tiled map, and a map's range of inputs: long dispatches are split.
     row_base: u32,
     input_base: u32,
     input_end: u32,
@@ -30,6 +30,20 @@ struct Step {
     lanes: u32,
     // Consecutive pre-activations that make a unit.
     group_size: u32,
+    // Values from row to row where they are read and written, and before the first of them.
+    from_stride: u32,
+    from_base: u32,
+    to_stride: u32,
+    to_base: u32,
+    // Parameters of a layer of a network, and where those of the map at hand and the biases begin.
+    weights_stride: u32,
+    weights_base: u32,
+    bias_base: u32,
+    // Whether pre-activations are there to which a map is added.
+    adds: u32,
+    // The layer's flag among those of a row, and the number of layers that have one of their own.
+    bit: u32,
+    n_ways: u32,
 }
 
 @group(0) @binding(0) var<uniform> step: Step;

@@ -3,6 +3,7 @@
 pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod knots;
 
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;

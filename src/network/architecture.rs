@@ -275,6 +275,16 @@ impl Architecture {
         )))
     }
 
+    /// Number of values of all sources [kept](Architecture::kept) at hidden layer `ix`.
+    pub(crate) fn kept_len(&self, ix: usize) -> usize {
+        self.kept[ix].iter().map(|&source| self.source_len(source)).sum()
+    }
+
+    /// Where the values of a source begin among those of all kept at hidden layer `ix`.
+    pub(crate) fn kept_at(&self, ix: usize, source: usize) -> usize {
+        self.kept[ix].iter().take_while(|&&kept| kept < source).map(|&kept| self.source_len(kept)).sum()
+    }
+
     /// The first activation that does not make one output of every pre-activation, if there is one.
     pub fn grouped(&self) -> Option<&Activation> {
         self.layers.iter().map(|layer| layer.activation.as_ref()).find(|activation| activation.scalar().is_none())
@@ -375,6 +385,8 @@ mod tests {
         let shape = Architecture::parse("5-5-5~1-7+x2-7~3", Activation::relu(), 1).unwrap();
         let kept: Vec<&[usize]> = (0..=shape.depth()).map(|l| shape.kept(l)).collect();
         assert_eq!(kept, [&[][..], &[0], &[0], &[0], &[3], &[]]);
+        let two = Architecture::parse("5-3-5-5+1-5~0-3+1", Activation::relu(), 1).unwrap();
+        assert_eq!((two.kept(3), two.kept_len(3), two.kept_at(3, 0), two.kept_at(3, 1)), (&[0, 1][..], 8, 0, 5));
         assert_eq!(shape.n_hidden_parameters(), 5 * 6 + 5 * 6 + 7 * 11 + 7 * 13 + 7 * 8);
         assert!(!shape.is_dense_chain());
     }

@@ -82,12 +82,16 @@ impl RandomNetwork {
         for (ix, (skip, weight)) in skips.iter().zip(&mut out.skips).enumerate() {
             match &skip.map {
                 Some(map) => {
-                    let tensor = SKIP_TENSORS + MAX_SKIPS as u32 * layer as u32 + ix as u32;
-                    self.draw_matrix(map, Stream::new(self.seed, draw, tensor), weight);
+                    self.draw_matrix(map, Stream::new(self.seed, draw, Self::skip_tensor(layer, ix)), weight);
                 }
                 None => weight.clear(),
             }
         }
+    }
+
+    /// The tensor of the weights of a layer's skip number `ix`.
+    pub(crate) fn skip_tensor(layer: usize, ix: usize) -> u32 {
+        SKIP_TENSORS + MAX_SKIPS as u32 * layer as u32 + ix as u32
     }
 
     fn draw_matrix(&self, map: &Affine, stream: Stream, out: &mut Vec<f32>) {

@@ -72,7 +72,6 @@ fn convolutions_and_skips_are_architectures() {
     ] {
         let exact = row(arch, &[]);
         assert_eq!((exact[0]["architecture"].as_str(), exact[0]["depth"].as_str()), (text, depth));
-        assert_eq!(exact[0]["engine"], "cpu");
         assert_eq!(exact[2]["mean_density"].is_empty(), arch.contains('c'), "knots of {arch}");
         let density =
             |row: &std::collections::HashMap<String, String>| row["mean_density"].parse::<f64>().expect("one");

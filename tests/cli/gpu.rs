@@ -12,14 +12,17 @@ fn close(a: &str, b: &str) -> bool {
 #[test]
 fn both_engines_write_the_same_results() {
     let spline = "breakpoints = [-2, -0.5, 0, 0.25, 3]\nslopes = [0, 1, -1, 0.5, 2, 0]\nanchor = [0, 1]\n";
-    for (method, activation) in [
-        ("exact", "relu"),
-        ("sampled", "relu"),
-        ("exact", "spline"),
-        ("sampled", "spline"),
-        ("exact", "maxout:3"),
-        ("sampled", "max-min"),
-        ("exact", "group-sort:4"),
+    for (method, arch, activation) in [
+        ("exact", "2-64x3", "relu"),
+        ("sampled", "2-64x3", "relu"),
+        ("exact", "2-64x3", "spline"),
+        ("sampled", "2-64x3", "spline"),
+        ("exact", "2-64x3", "maxout:3"),
+        ("sampled", "2-64x3", "max-min"),
+        ("exact", "2-64x3", "group-sort:4"),
+        ("exact", "3-20-20+1-12+x2", "crelu"),
+        ("exact", "2x6x5-c6k3p1-max2-[c6k3p1-c6k3p1]-avg-9", "relu"),
+        ("sampled", "1x15-[c4k3p1-c6k3s2p1g2]-avg2s1-c4k3", "leaky-relu:0.1"),
     ] {
         let directory = Directory::new();
         let file = directory.file("spline.toml", spline);
@@ -27,7 +30,8 @@ fn both_engines_write_the_same_results() {
         let result = |engine: &str| {
             let (csv, draws) =
                 (directory.text(&format!("{engine}.csv")), directory.text(&format!("{engine}-draws.csv")));
-            let flags = ["--networks", "200", "--grid", "256", "--method", method, "--activation", &activation];
+            let flags = ["--networks", "200", "--grid", "256", "--arch", arch, "--method", method];
+            let flags = [&flags[..], &["--activation", &activation]].concat();
             succeed(&[&["estimate", "--engine", engine, "--csv", &csv, "--draws", &draws], &flags[..]].concat());
             (rows(&read(csv.as_ref())), rows(&read(draws.as_ref())))
         };
@@ -36,11 +40,11 @@ fn both_engines_write_the_same_results() {
         for (a, b) in cpu.0.iter().zip(&gpu.0) {
             let different: Vec<&String> = a.keys().filter(|key| !own.contains(&key.as_str())).collect();
             let different: Vec<&&String> = different.iter().filter(|key| !close(&a[**key], &b[**key])).collect();
-            assert!(different.is_empty(), "{method} {activation}: {different:?}");
+            assert!(different.is_empty(), "{method} {arch} {activation}: {different:?}");
         }
         assert_eq!((cpu.0.len(), cpu.1.len()), (gpu.0.len(), gpu.1.len()));
         let different = cpu.1.iter().zip(&gpu.1).filter(|(a, b)| a != b).count();
-        assert!(different <= 2, "{method} {activation}: {different} of 200");
+        assert!(different <= 2, "{method} {arch} {activation}: {different} of 200");
         let row = &gpu.0[0];
         assert!(row["engine"] == "gpu" && !row["adapter"].is_empty() && !row["driver"].is_empty(), "{row:?}");
     }

@@ -13,7 +13,7 @@ use linregions::engine::gpu::{AdapterChoice, GpuEngine};
 use linregions::engine::{Engine, Precision};
 use linregions::ensemble::Ensemble;
 use linregions::experiment::{EnsembleFlags, Plan};
-use linregions::network::{Activation, ActivationKind, AffineWeights, Architecture, Layer, Network};
+use linregions::network::{Activation, AffineWeights, Architecture, Network};
 use linregions::path::Path;
 
 /// Nobody asks these runs to stop.
@@ -22,14 +22,6 @@ pub static GO_ON: AtomicBool = AtomicBool::new(false);
 /// Every engine there is, with its name: the CPU in both precisions and, where the crate is built for it, the GPU.
 pub fn engines() -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
     ["cpu f32", "cpu f64", "gpu"].into_iter().zip(ENGINES.iter()).map(|(name, engine)| (name, engine.as_ref()))
-}
-
-/// The engines that have a network's layers and activations.
-pub fn engines_for(network: &Network) -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
-    let architecture = network.architecture();
-    let is_crelu = |layer: &Layer| matches!(layer.activation.kind(), ActivationKind::Crelu(_));
-    let is_for_all = architecture.is_dense_chain() && !architecture.layers().iter().any(is_crelu);
-    engines().filter(move |(name, _)| is_for_all || *name != "gpu")
 }
 
 /// The engines that compute in f32.

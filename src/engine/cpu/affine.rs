@@ -113,7 +113,7 @@ impl<T: Real> LayerMap<T> {
         }
     }
 
-    /// Bytes that it holds for blocks of so many rows.
+    /// Bytes that it holds for blocks of so many rows, of which some are picked.
     pub(super) fn bytes(layer: &Layer, rows: u128) -> u128 {
         let of_map = |map: &Affine| match map {
             Affine::Dense { inputs, .. } => size_of::<T>() as u128 * *inputs as u128 * rows,
@@ -207,15 +207,13 @@ fn add_means<T: Real>(windows: &Windows, sums: &mut Vec<T>, h: &[T], z: &mut [T]
         for (oy, z) in z.chunks_exact_mut(width).enumerate() {
             sums.clear();
             sums.resize(windows.input[1], T::default());
-            for y in (0..windows.kernel[0]).filter_map(|ky| windows.input_at(0, oy, ky)) {
+            for y in windows.inside(0, oy) {
                 let row = &h[y * windows.input[1]..][..windows.input[1]];
                 sums.iter_mut().zip(row).for_each(|(sum, &h)| *sum += h);
             }
             for (ox, z) in z.iter_mut().enumerate() {
-                let start = ox * windows.stride[1];
-                let end = (start + windows.kernel[1]).saturating_sub(windows.padding[1][0]).min(sums.len());
-                let inside = &sums[start.saturating_sub(windows.padding[1][0]).min(end)..end];
-                *z += share * inside.iter().fold(T::default(), |total, &sum| total + sum);
+                let inside = sums[windows.inside(1, ox)].iter();
+                *z += share * inside.fold(T::default(), |total, &sum| total + sum);
             }
         }
     }

@@ -237,8 +237,9 @@ impl Engine for CpuEngine {
             Estimator::Count(_) => {
                 let rows = block_rows(architecture) as u128 + 3;
                 let of_layer = |(ix, layer): (usize, &Layer)| {
-                    let kept: usize = architecture.kept(ix + 1).iter().map(|&s| architecture.source_len(s)).sum();
-                    let values = (layer.affine.units() + layer.outputs() + 2 * kept) as u128 * rows * size;
+                    let values = (layer.affine.units() + layer.outputs() + 2 * architecture.kept_len(ix + 1)) as u128
+                        * rows
+                        * size;
                     let pairs = if layer.activation.group_size() == 1 { 0 } else { layer.activation.n_switches() };
                     // What is known of every row, of the stage and of what it puts out, with a bend, and the stage itself.
                     let known = (2 * 24 + 16 + 24 + 8) * rows + (1 << 10);

@@ -144,7 +144,7 @@ impl Batch {
             failed_layer: (result[FAILED] > 0).then(|| self.plan.shape.layers.len() - result[FAILED] as usize),
             needed: (result[NEEDED] > 0).then_some(result[NEEDED] as usize),
             boundaries: u64::from(result[BOUNDARIES]),
-            knots: u64::from(result[KNOTS]),
+            knots: self.plan.shape.has_knots.then_some(u64::from(result[KNOTS])),
             crossings: result[RESULT_HEAD..].iter().map(|&n| u64::from(n)).collect(),
             rows: rows.iter().skip(path).step_by(n_paths).map(|&n| n as usize).collect(),
         };
@@ -195,13 +195,13 @@ impl Batch {
 /// What tests read of a batch.
 #[cfg(test)]
 impl Batch {
-    /// The weights and biases of all draws, layer by layer, as they are on the device.
+    /// The parameters of all draws, layer by layer, as they are on the device.
     pub(super) fn weights(&self, device: &Device, job: &Job, inputs: &Inputs) -> Result<Vec<Vec<f32>>, Fault> {
         self.load(device, inputs)?;
         let layer_weights = |layer: usize| {
             self.run_layer(device, job, inputs, layer)?;
             let shape = &self.plan.shape.layers[layer];
-            let words = inputs.draws.len() * (shape.inputs + 1) * shape.units;
+            let words = inputs.draws.len() * shape.n_parameters;
             Ok(bytemuck::cast_slice(&device.read_parts(&self.buffers.staging, &[(&self.buffers.weights, words)])?)
                 .to_vec())
         };

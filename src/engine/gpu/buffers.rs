@@ -30,6 +30,8 @@ pub(super) struct Buffers {
     pub(super) vertices: Buffer,
     /// Sides of the breakpoints that units were last seen on.
     pub(super) sides: Buffer,
+    /// What later layers add, before and after a layer in turn.
+    pub(super) kept: [Buffer; 2],
     /// What is read back.
     pub(super) staging: Buffer,
 }
@@ -39,6 +41,7 @@ impl Buffers {
         let sizes = plan.sizes();
         let n_levels = plan.shape.rows.len();
         let flags = || device.buffer("flags", sizes.flags);
+        let kept = || device.buffer("kept", sizes.kept);
         Self {
             draws: device.buffer("draws", sizes.draws),
             weights: device.buffer("weights", sizes.weights),
@@ -54,6 +57,7 @@ impl Buffers {
             results: device.buffer("results", sizes.results),
             vertices: device.buffer("vertices", sizes.vertices),
             sides: device.buffer("sides", sizes.sides),
+            kept: [kept(), kept()],
             staging: device.staging(sizes.results + n_levels as u64 * sizes.n_rows),
         }
     }

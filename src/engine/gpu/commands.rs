@@ -4,14 +4,15 @@ use wgpu::{BindGroup, Buffer, CommandEncoder};
 
 use super::device::{Device, Fault, dispatch};
 use super::inputs::{Job, Weights};
-use super::plan::{self, LANES, TILE};
+use super::layer::Parameters;
+use super::plan::{self, LANES};
 use super::stages::Stage;
 use super::step::{Draw, Step};
-use crate::network::{Activation, Pieces, RandomNetwork};
+use crate::network::{Activation, ActivationKind, Affine, Pieces, RandomNetwork};
 use crate::random::QuantileTable;
 
 /// Floating-point operations of one submission: far below what makes a desktop's driver reset a device.
-const SUBMISSION: f64 = 2e10;
+pub(super) const SUBMISSION: f64 = 2e10;
 
 /// Whose number the third dimension of a dispatch is.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +84,9 @@ pub(super) fn send_draws(device: &Device, draws: &[u64], to: &Buffer) {
 pub(super) fn send_weights(device: &Device, job: &Job, draws: &[u64], layer: usize, to: &Buffer) -> Result<(), Fault> {
     if let Weights::Host = job.weights() {
         let values = job.layer_weights(draws, layer);
+        if values.is_empty() {
+            return Ok(());
+        }
         device.scoped(|| device.queue().write_buffer(to, 0, bytemuck::cast_slice(&values)))?;
     }
     Ok(())
@@ -90,7 +94,7 @@ pub(super) fn send_weights(device: &Device, job: &Job, draws: &[u64], layer: usi
 
 /// Commands in the making.
 pub(super) struct Commands<'a> {
-    device: &'a Device,
+    pub(super) device: &'a Device,
     /// Workgroups that the device takes in one dimension.
     max_groups: u32,
     list: Vec<Command>,
@@ -120,28 +124,44 @@ impl<'a> Commands<'a> {
         self.push(stage, step, buffers, groups, Over::Paths, 0.0);
     }
 
-    fn push(&mut self, stage: Stage, uniform: &Buffer, buffers: &[&Buffer], groups: [u32; 2], over: Over, work: f64) {
+    pub(super) fn push(
+        &mut self,
+        stage: Stage,
+        uniform: &Buffer,
+        buffers: &[&Buffer],
+        groups: [u32; 2],
+        over: Over,
+        work: f64,
+    ) {
         let all: Vec<&Buffer> = std::iter::once(uniform).chain(buffers.iter().copied()).collect();
         let bind = self.device.bind(stage, &all);
         self.list.push(Command::Run { stage, bind, groups, over, work });
     }
 
-    /// Adds the draw of a layer's weights and biases, by the networks' `draws`.
+    /// Adds the draw of a layer's parameters, by the networks' `draws`.
     pub(super) fn draw(&mut self, tables: &Tables, layer: usize, draws: &Buffer, weights: &Buffer) {
         let network = tables.network;
-        let affine = network.architecture().affine_map(layer);
-        let (inputs, units) = (affine.inputs(), affine.units());
-        let stride = ((inputs + 1) * units) as u32;
+        let shape = &network.architecture().layers()[layer];
+        let parameters = Parameters::of(shape);
         let seed = [network.seed() as u32, (network.seed() >> 32) as u32];
-        for (tensor, n_elements, base, (table, scale)) in [
-            (2 * layer, inputs * units, 0, tables.weights(layer)),
-            (2 * layer + 1, units, inputs * units, tables.bias(layer)),
-        ] {
+        let own = [
+            (2 * layer as u32, 0, parameters.bias, tables.weights(&shape.affine)),
+            (2 * layer as u32 + 1, parameters.bias, shape.affine.n_biases(), tables.bias(&shape.affine)),
+        ];
+        let skips = shape.skips.iter().zip(&parameters.skips).enumerate();
+        let skips = skips.filter_map(|(ix, (skip, &base))| {
+            let map = skip.map.as_ref()?;
+            Some((RandomNetwork::skip_tensor(layer, ix), base, map.n_weights() as usize, tables.weights(map)))
+        });
+        for (tensor, base, n_elements, (table, scale)) in own.into_iter().chain(skips) {
+            if n_elements == 0 {
+                continue;
+            }
             let draw = Draw {
                 seed,
-                tensor: tensor as u32,
+                tensor,
                 n_elements: n_elements as u32,
-                stride,
+                stride: parameters.len as u32,
                 base: base as u32,
                 scale,
                 padding: 0,
@@ -149,25 +169,6 @@ impl<'a> Commands<'a> {
             let uniform = self.device.uniform("draw", &draw);
             let groups = plan::groups(n_elements.div_ceil(4 * LANES), self.max_groups);
             self.push(Stage::Draw, &uniform, &[table, draws, weights], groups, Over::Networks, 0.0);
-        }
-    }
-
-    /// Adds the affine stage on `n_paths` paths, in parts where it is long. `step.n_breakpoints` is that of the inputs' activation.
-    pub(super) fn affine(&mut self, step: &Step, n_paths: usize, buffers: [&Buffer; 5]) {
-        let (inputs, units) = (step.inputs as usize, step.units as usize);
-        for (input_base, input_end) in plan::input_parts(inputs, step.n_breakpoints as usize) {
-            let per_row = 2.0 * (input_end - input_base) as f64 * units as f64 * n_paths as f64;
-            for (row_base, tiles) in plan::row_parts(step.rows_in as usize, per_row, SUBMISSION) {
-                let step = Step {
-                    row_base: row_base as u32,
-                    input_base: input_base as u32,
-                    input_end: input_end as u32,
-                    ..*step
-                };
-                let uniform = self.device.uniform("affine", &step);
-                let groups = [units.div_ceil(TILE) as u32, tiles as u32];
-                self.push(Stage::Affine, &uniform, &buffers, groups, Over::Paths, per_row * (tiles * TILE) as f64);
-            }
         }
     }
 }
@@ -194,27 +195,33 @@ impl<'a> Tables<'a> {
         })
     }
 
-    fn weights(&self, layer: usize) -> (&Buffer, f32) {
-        let std = self.network.weights().variance(self.network.architecture().affine_map(layer)).sqrt();
+    fn weights(&self, map: &Affine) -> (&Buffer, f32) {
+        let std = self.network.weights().variance(*map).sqrt();
         (&self.weights, self.network.weight_table().scale(std))
     }
 
     /// Biases that are all zero have scale 0.
-    fn bias(&self, layer: usize) -> (&Buffer, f32) {
-        let std = self.network.bias().std(self.network.architecture().affine_map(layer));
+    fn bias(&self, map: &Affine) -> (&Buffer, f32) {
+        let std = self.network.bias().std(*map);
         (&self.bias, self.network.bias_table().map_or(0.0, |table| table.scale(std)))
     }
 }
 
-/// An activation of one pre-activation as the stages read it.
+/// An activation as the stages read it that are about one pre-activation at a time: nothing of groups.
 pub(super) fn piece_values(activation: &Activation) -> Vec<f32> {
-    let Pieces { breakpoints, slopes, intercepts } = activation.pieces().map(|v| v as f32);
+    let pieces = match activation.kind() {
+        ActivationKind::Scalar(pieces) => pieces.clone(),
+        // The sum of its two outputs, which is constant nowhere.
+        ActivationKind::Crelu(Pieces { breakpoints, .. }) => {
+            Pieces { breakpoints: breakpoints.clone(), slopes: vec![-1.0, 1.0], intercepts: vec![0.0; 2] }
+        }
+        ActivationKind::Maxout { .. } | ActivationKind::GroupSort { .. } => Activation::identity().pieces().clone(),
+    };
+    let Pieces { breakpoints, slopes, intercepts } = pieces.map(|v| v as f32);
     [breakpoints, slopes, intercepts].concat()
 }
 
-/// What is applied to rows of pre-activations where they are read: nothing where a stage of its own has made outputs of groups.
+/// The same on the device.
 pub(super) fn pieces_buffer(device: &Device, activation: &Activation) -> Buffer {
-    let identity = Activation::identity();
-    let applied = if activation.scalar().is_some() { activation } else { &identity };
-    device.filled("pieces", &piece_values(applied))
+    device.filled("pieces", &piece_values(activation))
 }

@@ -56,20 +56,21 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The weights and biases of one layer of every draw, as the affine stage reads them.
+    /// The parameters of one layer of every draw, in the order of [`Parameters`](super::layer::Parameters).
     pub(super) fn layer_weights(&self, draws: &[u64], layer: usize) -> Vec<f32> {
         match self {
             Self::Ensemble(ensemble) => {
                 let draw = |&draw: &u64| {
                     let mut weights = AffineWeights::default();
                     ensemble.network.draw_layer(draw, layer, &mut weights);
-                    weights.weight.into_iter().chain(weights.bias)
+                    let AffineWeights { weight, bias, skips } = weights;
+                    weight.into_iter().chain(bias).chain(skips.into_iter().flatten())
                 };
                 draws.par_iter().flat_map_iter(draw).collect()
             }
             Self::Given(network, _) => {
-                let AffineWeights { weight, bias, .. } = &network.affine()[layer];
-                weight.iter().chain(bias).map(|&w| w as f32).collect()
+                let AffineWeights { weight, bias, skips } = &network.affine()[layer];
+                weight.iter().chain(bias).chain(skips.iter().flatten()).map(|&w| w as f32).collect()
             }
         }
     }
@@ -101,18 +102,22 @@ impl<'a> Job<'a> {
         format!("{architecture} {activations:?} {estimator:?} {what}")
     }
 
-    /// The distance from the origin within which the first layer crosses its breakpoints: the ratio of the root mean square of the
-    /// breakpoint nearest to zero less the bias to that of the weights.
+    /// The distance from the origin within which the first layer with weights crosses its breakpoints: the ratio of the root mean square of
+    /// the breakpoint nearest to zero less the bias to that of the weights; 1 for pools alone.
     pub(super) fn crossing_scale(&self) -> f64 {
-        let nearest_breakpoint = self.architecture().layers()[0].activation.nearest_breakpoint();
+        let architecture = self.architecture();
+        let Some(first) = architecture.layers().iter().position(|layer| layer.affine.n_weights() > 0) else {
+            return 1.0;
+        };
+        let nearest_breakpoint = architecture.activation().nearest_breakpoint();
         let (bias, weight) = match self {
             Self::Ensemble(ensemble) => {
-                let affine = ensemble.network.architecture().affine_map(0);
+                let affine = architecture.affine_map(first);
                 (ensemble.network.bias().std(affine).powi(2), ensemble.network.weights().variance(affine))
             }
             Self::Given(network, _) => {
                 let mean_square = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64;
-                (mean_square(&network.affine()[0].bias), mean_square(&network.affine()[0].weight))
+                (mean_square(&network.affine()[first].bias), mean_square(&network.affine()[first].weight))
             }
         };
         ((bias + nearest_breakpoint.powi(2)) / weight).sqrt()

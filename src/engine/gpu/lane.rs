@@ -9,6 +9,7 @@ use super::adapter::AdapterSummary;
 use super::batch::{Batch, StageTime};
 use super::device::{Device, Fault};
 use super::inputs::{Inputs, Job};
+use super::layer::LayerShape;
 use super::machine::{Halt, Machine};
 use super::outcome::{LayerLog, Outcome};
 use super::plan::Plan;
@@ -36,7 +37,7 @@ pub struct Profile {
     pub networks: usize,
     /// Every stage, in order.
     pub stages: Vec<StageTime>,
-    /// Floating-point operations of the affine stage of every layer: two for each multiply-add that is needed.
+    /// Floating-point operations of the maps of every layer: two for each multiply-add that is needed.
     pub operations: Vec<f64>,
 }
 
@@ -192,7 +193,7 @@ impl Lane {
                     None => {}
                 }
                 let of_path = outcomes.iter().zip(paths_drawn);
-                counts[ix].extend(of_path.map(|(outcome, path)| outcome.counts(path.length(), method)));
+                counts[ix].extend(of_path.map(|(outcome, path)| outcome.counts(path.length())));
             }
         }
     }
@@ -245,11 +246,11 @@ impl Lane {
             Ok((stages, batch.outcomes(device, inputs.paths.len())?))
         });
         let (stages, outcomes) = prepared.map_err(|fault| self.machine.failure(fault))?;
-        let layers = job.architecture().layers().iter().enumerate();
+        let layers = LayerShape::of(job.architecture()).into_iter().enumerate();
         let operations = layers.map(|(layer, shape)| {
             let level = if matches!(method, Method::Sampled { .. }) { layer.min(1) } else { layer };
             let rows: usize = outcomes.iter().map(|outcome| outcome.rows[level]).sum();
-            2.0 * rows as f64 * shape.affine.inputs() as f64 * shape.affine.units() as f64
+            2.0 * rows as f64 * shape.n_products as f64
         });
         Ok(Profile { networks: draws.len(), stages, operations: operations.collect() })
     }
@@ -297,7 +298,7 @@ impl Lane {
 /// What tests read of a device.
 #[cfg(test)]
 impl Lane {
-    /// The weights and biases of all draws, layer by layer, as they are on the device.
+    /// The parameters of all draws, layer by layer, as they are on the device.
     pub(super) fn weights(&mut self, job: &Job, plan: Plan, inputs: &Inputs) -> Vec<Vec<f32>> {
         self.tuning(job, Method::Exact).expect("it fits");
         let (device, batch) = self.prepare(job, plan).expect("it fits");

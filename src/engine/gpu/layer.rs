@@ -1,8 +1,12 @@
 //! The sizes of hidden layers, and how long the loops of the stages are on them.
 
+use super::maps::tiles_across;
 use super::plan::{LANES, MAX_ITERATIONS};
 use crate::error::{Error, Result};
 use crate::network::{ActivationKind, Architecture, Layer};
+
+/// Workgroups in one dimension that every device takes.
+const MAX_ACROSS: usize = 65_535;
 
 /// One hidden layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +15,36 @@ pub(super) struct LayerShape {
     /// Pre-activations.
     pub(super) units: usize,
     pub(super) kind: UnitKind,
+    /// Weights and biases, see [`Parameters`].
+    pub(super) n_parameters: usize,
+    /// Multiplications of these with the values of one row.
+    pub(super) n_products: usize,
+    /// Values from before its inputs that it or later layers add.
+    pub(super) kept: usize,
+}
+
+/// Where the tensors of a layer are among its parameters: the weights of its map, its biases, the weights of every skip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parameters {
+    pub(super) bias: usize,
+    pub(super) skips: Vec<usize>,
+    /// How many there are.
+    pub(super) len: usize,
+}
+
+impl Parameters {
+    pub(super) fn of(layer: &Layer) -> Self {
+        let bias = layer.affine.n_weights() as usize;
+        let mut len = bias + layer.affine.n_biases();
+        let skips = layer.skips.iter().map(|skip| {
+            let n = skip.map.map_or(0, |map| map.n_weights() as usize);
+            let base = len;
+            len += n;
+            base
+        });
+        let skips = skips.collect();
+        Self { bias, skips, len }
+    }
 }
 
 /// What pre-activations make together.
@@ -18,6 +52,8 @@ pub(super) struct LayerShape {
 pub(super) enum UnitKind {
     /// Units of one each.
     Scalar { n_breakpoints: usize },
+    /// Units of one each, with two outputs.
+    Crelu,
     /// Maxout units.
     Maxout { rank: usize },
     /// Sorted groups.
@@ -25,41 +61,56 @@ pub(super) enum UnitKind {
 }
 
 impl LayerShape {
-    fn new(layer: &Layer) -> Self {
+    fn new(architecture: &Architecture, ix: usize) -> Self {
+        let layer = &architecture.layers()[ix];
         let kind = match layer.activation.kind() {
-            ActivationKind::Scalar(pieces) | ActivationKind::Crelu(pieces) => {
-                UnitKind::Scalar { n_breakpoints: pieces.breakpoints.len() }
-            }
+            ActivationKind::Scalar(pieces) => UnitKind::Scalar { n_breakpoints: pieces.breakpoints.len() },
+            ActivationKind::Crelu(_) => UnitKind::Crelu,
             ActivationKind::Maxout { rank } => UnitKind::Maxout { rank: *rank },
             ActivationKind::GroupSort { size } => UnitKind::Sorted { size: *size },
         };
-        Self { inputs: layer.affine.inputs(), units: layer.affine.units(), kind }
+        let units = layer.affine.units();
+        let added = layer.skips.iter().map(|skip| skip.map.map_or(units as u128, |map| map.n_products()));
+        Self {
+            inputs: layer.affine.inputs(),
+            units,
+            kind,
+            n_parameters: Parameters::of(layer).len,
+            n_products: usize::try_from(layer.affine.n_products() + added.sum::<u128>()).unwrap_or(usize::MAX),
+            kept: architecture.kept_len(ix),
+        }
     }
 
     /// All hidden layers of an architecture.
     pub(super) fn of(architecture: &Architecture) -> Vec<Self> {
-        architecture.layers().iter().map(Self::new).collect()
+        (0..architecture.depth()).map(|ix| Self::new(architecture, ix)).collect()
     }
 
     /// Breakpoints of an activation of one pre-activation.
     pub(super) fn n_breakpoints(&self) -> usize {
         match self.kind {
             UnitKind::Scalar { n_breakpoints } => n_breakpoints,
+            UnitKind::Crelu => 1,
             UnitKind::Maxout { .. } | UnitKind::Sorted { .. } => 0,
         }
+    }
+
+    /// Whether a stage of its own makes outputs of the pre-activations.
+    pub(super) fn makes_outputs(&self) -> bool {
+        !matches!(self.kind, UnitKind::Scalar { .. })
     }
 
     /// Pre-activations of a unit or group.
     pub(super) fn group_size(&self) -> usize {
         match self.kind {
-            UnitKind::Scalar { .. } => 1,
+            UnitKind::Scalar { .. } | UnitKind::Crelu => 1,
             UnitKind::Maxout { rank: size } | UnitKind::Sorted { size } => size,
         }
     }
 
     /// Whether units have several pre-activations.
     pub(super) fn is_grouped(&self) -> bool {
-        !matches!(self.kind, UnitKind::Scalar { .. })
+        self.group_size() > 1
     }
 
     fn groups(&self) -> usize {
@@ -69,6 +120,7 @@ impl LayerShape {
     /// The inputs of the next layer.
     pub(super) fn outputs(&self) -> usize {
         match self.kind {
+            UnitKind::Crelu => 2 * self.units,
             UnitKind::Maxout { .. } => self.groups(),
             UnitKind::Scalar { .. } | UnitKind::Sorted { .. } => self.units,
         }
@@ -77,7 +129,7 @@ impl LayerShape {
     /// The most crossings between two vertices.
     pub(super) fn most_crossings(&self) -> usize {
         match self.kind {
-            UnitKind::Scalar { n_breakpoints } => self.units * n_breakpoints,
+            UnitKind::Scalar { .. } | UnitKind::Crelu => self.units * self.n_breakpoints(),
             // The largest of lines is convex.
             UnitKind::Maxout { rank } => self.groups() * (rank - 1),
             UnitKind::Sorted { size } => self.groups() * (size * (size - 1) / 2),
@@ -87,7 +139,7 @@ impl LayerShape {
     /// What the sampled method remembers: sides of breakpoints, largest rows, orders of pairs.
     pub(super) fn n_sides(&self) -> usize {
         match self.kind {
-            UnitKind::Scalar { n_breakpoints } => self.units * n_breakpoints,
+            UnitKind::Scalar { .. } | UnitKind::Crelu => self.units * self.n_breakpoints(),
             UnitKind::Maxout { .. } => self.groups(),
             UnitKind::Sorted { size } => self.groups() * (size * (size - 1) / 2),
         }
@@ -106,7 +158,7 @@ impl LayerShape {
     /// Iterations of an invocation that looks for crossings at one row, or inserts one.
     fn search(&self) -> usize {
         match self.kind {
-            UnitKind::Scalar { n_breakpoints } => self.units.div_ceil(LANES) * (3 * n_breakpoints + 1),
+            UnitKind::Scalar { .. } | UnitKind::Crelu => self.units.div_ceil(LANES) * (3 * self.n_breakpoints() + 1),
             // Twice: the walk past all rows from each, and what else compares all.
             UnitKind::Maxout { rank } => self.groups().div_ceil(LANES) * 2 * (rank + 1) * (rank + 5),
             UnitKind::Sorted { size } => self.units.div_ceil(LANES) * 2 * (size + 1),
@@ -116,25 +168,10 @@ impl LayerShape {
     /// Iterations for each row that an invocation of the sampled method looks back.
     pub(super) fn look_back(&self) -> usize {
         match self.kind {
-            UnitKind::Scalar { n_breakpoints } => self.units.div_ceil(LANES) * (n_breakpoints + 1),
+            UnitKind::Scalar { .. } | UnitKind::Crelu => self.units.div_ceil(LANES) * (self.n_breakpoints() + 1),
             UnitKind::Maxout { rank } => self.groups().div_ceil(LANES) * (rank + 2),
             UnitKind::Sorted { size } => self.units.div_ceil(LANES) * (size + 1),
         }
-    }
-}
-
-/// Refuses layers and activations that no stage computes.
-///
-/// # Errors
-/// Names what is refused.
-pub(super) fn check_kinds(architecture: &Architecture) -> Result<()> {
-    architecture.check_dense_chain("the GPU engine")?;
-    let is_crelu = |layer: &&Layer| matches!(layer.activation.kind(), ActivationKind::Crelu(_));
-    match architecture.layers().iter().find(is_crelu) {
-        Some(layer) => {
-            Err(Error::usage(format!("the GPU engine does not take {} so far: use --engine cpu", layer.activation)))
-        }
-        None => Ok(()),
     }
 }
 
@@ -143,15 +180,16 @@ pub(super) fn check_kinds(architecture: &Architecture) -> Result<()> {
 /// # Errors
 /// Names the layer and what is too many of it.
 pub fn check(architecture: &Architecture) -> Result<()> {
-    check_kinds(architecture)?;
     for (l, layer) in LayerShape::of(architecture).iter().enumerate() {
         let together = layer.most_crossings();
-        if together <= MAX_ITERATIONS && layer.search() <= MAX_ITERATIONS {
+        let across = architecture.layers()[l].maps().map(tiles_across).max().unwrap_or(0);
+        if together <= MAX_ITERATIONS && layer.search() <= MAX_ITERATIONS && across <= MAX_ACROSS {
             continue;
         }
         let groups = layer.groups();
         let what = match layer.kind {
-            UnitKind::Scalar { .. } => {
+            _ if across > MAX_ACROSS => "its filters are in more groups than the GPU engine takes".to_owned(),
+            UnitKind::Scalar { .. } | UnitKind::Crelu => {
                 format!("its units have {together} breakpoints together, the GPU engine takes {MAX_ITERATIONS}")
             }
             UnitKind::Maxout { rank } => {
@@ -185,12 +223,32 @@ mod tests {
             ("3-7", "maxout:5", 35, 7, 28, 7),
             ("3-8", "group-sort:4", 8, 8, 12, 12),
             ("3-6", "max-min", 6, 6, 3, 3),
+            ("3-6", "crelu", 3, 6, 3, 3),
         ] {
             let shape = shape(text, activation);
             assert_eq!((shape.inputs, shape.units, shape.outputs()), (3, units, outputs), "{activation}");
+            assert_eq!((shape.n_parameters, shape.n_products, shape.kept), (4 * units, 3 * units, 0), "{activation}");
             assert_eq!((shape.most_crossings(), shape.n_sides()), (most_crossings, n_sides), "{activation}");
-            assert_eq!(shape.is_grouped(), activation != "hard-tanh");
+            assert_eq!(shape.is_grouped(), shape.group_size() > 1);
+            assert_eq!(shape.makes_outputs(), activation != "hard-tanh");
         }
+    }
+
+    #[test]
+    fn parameters_are_those_of_all_maps() {
+        let shapes = LayerShape::of(&architecture("2x6-c4k3-[c4k3p1g2-c5k3p1]-avg2-7+", "relu"));
+        let sizes: Vec<[usize; 3]> = shapes.iter().map(|s| [s.n_parameters, s.n_products, s.kept]).collect();
+        // Four windows of three values; the way past the block is a matrix of 4 x 5, that of the input one of 12 x 7.
+        let expected = [
+            [28, 16 * 6, 0],
+            [28, 16 * 6, 12],
+            [12 * 5 + 5 + 20, 20 * 12 + 20 * 4, 12 + 16],
+            [0, 10 * 2, 12],
+            [77 + 12 * 7, 70 + 12 * 7, 12],
+        ];
+        assert_eq!(sizes, expected);
+        let layer = &architecture("3-4-4+-4+1", "relu").layers()[1].clone();
+        assert_eq!(Parameters::of(layer), Parameters { bias: 16, skips: vec![20], len: 32 });
     }
 
     #[test]
@@ -203,6 +261,7 @@ mod tests {
             ("2-1024", "maxout:32"),
             ("2-300", "group-sort:300"),
             ("2-1024", "group-sort:64"),
+            ("3x32x32-c32k3p1-max2-[c64k3p1-c64k3p1]-avg-100", "relu"),
         ] {
             check(&architecture(text, activation)).unwrap();
         }
@@ -211,6 +270,8 @@ mod tests {
             ("2-3-1024", "maxout:64", "layer 2: 1024 maxout units of rank 64"),
             ("2-1000", "group-sort:1000", "1 sorted groups of 1000"),
             ("2-2048", "group-sort:64", "32 sorted groups of 64"),
+            ("70000x1-c70000k1g70000", "identity", "in more groups than"),
+            ("2x200x200-c2k1", "relu", "80000 breakpoints"),
         ] {
             let activation = if text == "2-3-1024" { "maxout:64" } else { activation };
             let error = check(&architecture(text, activation)).unwrap_err().to_string();

@@ -6,14 +6,16 @@
 //! | stage | |
 //! |---|---|
 //! | draw | the layer's weights and biases, with the same bits as on the CPU |
-//! | affine | pre-activations of all rows (vertices) of all paths |
+//! | affine, convolution, average_pool, window_values | pre-activations of all rows (vertices) of all paths; the same for each skip with a map |
+//! | add | what other skips add to them |
 //! | crossings | crossings between neighbouring rows, and at rows |
 //! | rank, scan, place | order of the crossings, and where they and the old rows go |
+//! | keep | what later layers add from before the layer, at the rows after insertion |
 //! | insert | the rows after insertion; which intervals are constant |
 //!
 //! Units of several pre-activations have stages of their own, those of maxout and of sorted groups: for crossings and insert,
-//! and one that makes outputs of the rows, which the affine stage of the next layer reads as they are; it applies activations of one
-//! pre-activation itself.
+//! and one that makes outputs of the rows, which the maps of later layers read as they are, as they do those of CReLU; activations of one
+//! pre-activation with one output they apply themselves.
 //!
 //! After the last layer, tally counts boundaries and knots. The sampled method has no insertion: grid makes its rows once, and flips
 //! compares neighbours.
@@ -27,10 +29,12 @@ mod batch;
 mod buffers;
 mod commands;
 mod device;
+mod flags;
 mod inputs;
 mod lane;
 mod layer;
 mod machine;
+mod maps;
 mod outcome;
 mod pace;
 mod plan;

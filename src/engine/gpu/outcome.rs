@@ -1,7 +1,7 @@
 //! What the device says of paths.
 
 use super::step::{Entry, Source};
-use crate::engine::{Method, PathCounts};
+use crate::engine::PathCounts;
 
 /// What the device says of one path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(super) struct Outcome {
     /// Rows that a layer had no room for.
     pub(super) needed: Option<usize>,
     pub(super) boundaries: u64,
-    pub(super) knots: u64,
+    pub(super) knots: Option<u64>,
     /// Of each layer.
     pub(super) crossings: Vec<u64>,
     /// Rows before the first layer and after each.
@@ -20,12 +20,8 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// The counts of a path of this length.
-    pub(super) fn counts(&self, length: f64, method: Method) -> PathCounts {
-        let knots = match method {
-            Method::Exact => Some(self.knots),
-            Method::Sampled { .. } => None,
-        };
-        PathCounts { length, crossings: self.crossings.clone(), boundaries: self.boundaries, knots }
+    pub(super) fn counts(&self, length: f64) -> PathCounts {
+        PathCounts { length, crossings: self.crossings.clone(), boundaries: self.boundaries, knots: self.knots }
     }
 
     /// Joins what the passes over a grid found.
@@ -36,7 +32,8 @@ impl Outcome {
         };
         self.needed = self.needed.max(other.needed);
         self.boundaries += other.boundaries;
-        self.knots += other.knots;
+        // Only the exact method, of one pass, has them.
+        self.knots = other.knots;
         self.crossings.resize(other.crossings.len(), 0);
         self.crossings.iter_mut().zip(other.crossings).for_each(|(sum, n)| *sum += n);
         self.rows = other.rows;

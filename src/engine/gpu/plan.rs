@@ -1,5 +1,6 @@
 //! What fits on a device: pure arithmetic, without one.
 
+use super::flags::Flags;
 use super::layer::{self, LayerShape};
 use crate::engine::Method;
 use crate::error::{Error, Result};
@@ -8,8 +9,11 @@ use crate::network::Architecture;
 /// Loop iterations of one invocation stay below this. A software device of wide use (Mesa 22's) silently stops at 65,535.
 pub(super) const MAX_ITERATIONS: usize = 50_000;
 
-/// Rows and units of a tile of the affine stage.
-pub(super) const TILE: usize = 64;
+/// Rows and columns of a tile of a dense map, and of a convolution.
+pub(super) const DENSE_TILE: [usize; 2] = [64, 64];
+pub(super) const CONVOLUTION_TILE: [usize; 2] = [128, 32];
+/// Values that are summed at a time in a tile.
+pub(super) const SLAB: usize = 16;
 
 /// Invocations of a workgroup.
 pub(super) const LANES: usize = 64;
@@ -33,6 +37,8 @@ pub(super) struct Shape {
     pub(super) rows: Vec<usize>,
     /// Grid points, for the sampled method.
     pub(super) grid: Option<usize>,
+    /// Whether it follows which boundaries are knots.
+    pub(super) has_knots: bool,
 }
 
 /// How many networks and paths of each are computed together.
@@ -64,10 +70,11 @@ pub(super) struct Sizes {
     pub(super) results: u64,
     pub(super) vertices: u64,
     pub(super) sides: u64,
+    pub(super) kept: u64,
 }
 
 impl Sizes {
-    fn all(&self) -> [(&'static str, u64); 13] {
+    fn all(&self) -> [(&'static str, u64); 14] {
         [
             ("draws", self.draws),
             ("weights", self.weights),
@@ -82,6 +89,7 @@ impl Sizes {
             ("results", self.results),
             ("vertices", self.vertices),
             ("sides", self.sides),
+            ("outputs kept for later layers", self.kept),
         ]
     }
 
@@ -92,8 +100,9 @@ impl Sizes {
 
     /// All of them; some are there twice or once per layer.
     pub(super) fn total(&self, n_levels: usize) -> u64 {
-        let once: u64 = self.all().iter().map(|(_, bytes)| bytes).sum();
-        once + self.flags + self.results + self.n_rows * (2 * n_levels) as u64
+        let once = self.all().iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(*bytes));
+        let again = self.flags + self.kept + self.results + self.n_rows * (2 * n_levels) as u64;
+        once.saturating_add(again)
     }
 }
 
@@ -123,14 +132,15 @@ impl Shape {
             }
             Method::Sampled { grid } => (vec![n_vertices, Self::pass(&layers, grid, limits)], Some(grid)),
         };
-        Ok(Self { layers, rows, grid })
+        let has_knots = grid.is_none() && Flags::of(architecture).has_knots;
+        Ok(Self { layers, rows, grid, has_knots })
     }
 
     /// Grid points of one pass.
     fn pass(layers: &[LayerShape], grid: usize, limits: &DeviceLimits) -> usize {
         const TYPICAL: usize = 1 << 14;
         let by_loops = layers.iter().map(|l| MAX_ITERATIONS / l.look_back()).min().unwrap_or(TYPICAL);
-        let widest = layers.iter().map(|l| l.units).max().unwrap_or(1);
+        let widest = layers.iter().map(|l| l.units.max(l.outputs()) + l.kept).max().unwrap_or(1);
         let by_memory = (limits.binding.min(limits.memory / 4) / (4 * widest as u64)) as usize;
         grid.min(TYPICAL).min(by_loops).min(by_memory).max(1)
     }
@@ -150,11 +160,11 @@ impl Shape {
         self.layers.iter().map(LayerShape::n_sides).sum()
     }
 
-    /// Floating-point operations of the affine stages on one full path, and comparisons within groups.
+    /// Floating-point operations of the maps on one full path, and comparisons within groups.
     pub(super) fn work(&self) -> f64 {
         let passes = self.grid.map_or(1, |grid| grid.div_ceil(self.rows[1]));
         let rows = |l: usize| if l == 0 { self.rows[0] } else { self.rows_in(l) * passes };
-        let per_row = |s: &LayerShape| 2.0 * s.units as f64 * (s.inputs as f64 + s.comparisons() as f64);
+        let per_row = |s: &LayerShape| 2.0 * (s.n_products as f64 + s.units as f64 * s.comparisons() as f64);
         let layer = |(l, s): (usize, &LayerShape)| rows(l) as f64 * per_row(s) + s.ordering(l);
         self.layers.iter().enumerate().map(layer).sum()
     }
@@ -171,13 +181,14 @@ impl Shape {
         // Nothing is computed on the rows after the last layer.
         let last = self.layers.len() - usize::from(!sampled);
         let x = (0..last).map(|l| self.rows_out(l) * self.layers[l].units).max().unwrap_or(1);
-        // The outputs of groups go back to where their pre-activations before insertion were.
-        let is_grouped = self.layers.iter().any(LayerShape::is_grouped);
-        let (x, z) = if is_grouped { (x.max(z), x.max(z)) } else { (x, z) };
+        // Outputs that a stage makes go back to where the pre-activations before insertion were.
+        let made = (0..self.layers.len() - 1).filter(|&l| self.layers[l].makes_outputs());
+        let made = made.map(|l| self.rows_out(l) * self.layers[l].outputs()).max();
+        let (x, z) = made.map_or((x, z), |made| (x.max(z).max(made), x.max(z).max(made)));
         let crossing_list = if sampled { 1 } else { rows_out };
         Sizes {
             draws: 8 * networks,
-            weights: networks * word(over_layers(&|l| (self.layers[l].inputs + 1) * self.layers[l].units)),
+            weights: networks.saturating_mul(word(over_layers(&|l| self.layers[l].n_parameters))),
             points: paths * word(self.rows[0] * self.layers[0].inputs),
             x: paths * word(x),
             z: paths * word(z),
@@ -189,6 +200,7 @@ impl Shape {
             results: paths * word(super::step::RESULT_HEAD + self.layers.len()),
             vertices: paths * word(3 * if sampled { self.rows[0] } else { 1 }),
             sides: paths * word(if sampled { self.n_sides().max(1) } else { 1 }),
+            kept: paths * word(over_layers(&|l| self.rows_in(l) * self.layers[l].kept)),
         }
     }
 }
@@ -286,22 +298,29 @@ fn most(limit: usize, fits: impl Fn(usize) -> bool) -> usize {
     yes
 }
 
-/// Parts of a layer's inputs that one invocation of the affine stage can sum in its loops; `n_breakpoints` is that of the activation
+/// Parts of a map's inputs that one invocation of a tile of so many rows can sum in its loops; `n_breakpoints` is that of the activation
 /// applied to them. Parts start at multiples of 16.
-pub(super) fn input_parts(inputs: usize, n_breakpoints: usize) -> Vec<(usize, usize)> {
-    const SLAB: usize = 16;
+pub(super) fn input_parts(inputs: usize, tile_rows: usize, n_breakpoints: usize) -> Vec<(usize, usize)> {
     // Of a slab: loads with their activations, products.
-    let per_slab = 20 + SLAB * n_breakpoints + SLAB + SLAB + 1;
-    let part = (MAX_ITERATIONS / per_slab).max(1) * SLAB;
-    (0..inputs).step_by(part).map(|base| (base, inputs.min(base + part))).collect()
+    let per_slab = 20 + SLAB * tile_rows / LANES * n_breakpoints + SLAB + SLAB + 1;
+    parts(inputs, (MAX_ITERATIONS / per_slab).max(1) * SLAB)
 }
 
-/// Dispatches over all rows of a batch that each make at most `work` floating-point operations: the first row of each, and its number
-/// of tiles.
-pub(super) fn row_parts(rows: usize, work_per_row: f64, work: f64) -> Vec<(usize, usize)> {
-    let tiles = rows.div_ceil(TILE);
-    let part = ((work / (work_per_row * TILE as f64)) as usize).clamp(1, u16::MAX as usize);
-    (0..tiles).step_by(part).map(|tile| (tile * TILE, part.min(tiles - tile))).collect()
+/// Parts of a window's values that one invocation can sum in its loops.
+pub(super) fn window_parts(area: usize, n_breakpoints: usize) -> Vec<(usize, usize)> {
+    parts(area, (MAX_ITERATIONS / (n_breakpoints + 1)).max(1))
+}
+
+fn parts(n: usize, part: usize) -> Vec<(usize, usize)> {
+    (0..n).step_by(part).map(|base| (base, n.min(base + part))).collect()
+}
+
+/// Dispatches over all rows of a product, so many a tile, that each make at most `work` floating-point operations: the first row of each,
+/// and its number of tiles.
+pub(super) fn row_parts(rows: usize, tile_rows: usize, work_per_row: f64, work: f64) -> Vec<(usize, usize)> {
+    let tiles = rows.div_ceil(tile_rows);
+    let part = ((work / (work_per_row * tile_rows as f64)) as usize).clamp(1, u16::MAX as usize);
+    (0..tiles).step_by(part).map(|tile| (tile * tile_rows, part.min(tiles - tile))).collect()
 }
 
 /// The workgroups for `n` rows or blocks: in two dimensions where one, of `most` workgroups, is not enough.
@@ -379,6 +398,24 @@ mod tests {
         assert_eq!(activated("2-6x2", "group-sort:3", Method::Sampled { grid: 9 }, 2).n_sides(), 12);
     }
 
+    /// Two outputs of each pre-activation, more weights in skips than in the map, and what is kept meanwhile.
+    #[test]
+    fn buffers_hold_outputs_and_what_is_kept() {
+        let crelu = activated("2-6-4", "crelu", Method::Exact, 2);
+        // Three pre-activations with six outputs; the second layer has two.
+        assert_eq!(crelu.sizes(1, 1).z, 4 * 6 * crelu.rows[1] as u64);
+        let skips = shape("50-3-3+-4+0+1", Method::Exact, 2);
+        let sizes = skips.sizes(5, 1);
+        assert_eq!(sizes.weights, 4 * 5 * (3 * 4 + 4 + 50 * 4 + 3 * 4));
+        assert_eq!(sizes.kept, 4 * 5 * skips.rows[2] as u64 * 53);
+        let without = Sizes { kept: 0, ..sizes };
+        assert_eq!(sizes.total(3) - without.total(3), 2 * sizes.kept);
+        let sampled = shape("50-3-3+-4+0+1", Method::Sampled { grid: 100 }, 2);
+        assert_eq!(sampled.sizes(1, 1).kept, 4 * 100 * 53);
+        assert!(crelu.has_knots && skips.has_knots && !sampled.has_knots);
+        assert!(!shape("1x9-c3k3", Method::Exact, 2).has_knots);
+    }
+
     #[test]
     fn work_bounds_a_batch_but_one_network_is_always_tried() {
         let shape = shape("2-64x3", Method::Exact, 2);
@@ -403,11 +440,18 @@ mod tests {
     #[test]
     fn loops_stay_short() {
         for (inputs, n_breakpoints) in [(1, 0), (784, 1), (150_528, 0), (100_000, 7), (50, 10_000)] {
-            let parts = input_parts(inputs, n_breakpoints);
+            for (tile_rows, loads) in [(64, 16), (128, 32)] {
+                let parts = input_parts(inputs, tile_rows, n_breakpoints);
+                assert_eq!((parts[0].0, parts[parts.len() - 1].1), (0, inputs));
+                assert!(parts.windows(2).all(|w| w[0].1 == w[1].0 && w[1].0 % 16 == 0));
+                let longest = parts.iter().map(|(a, b)| (b - a).div_ceil(16)).max().unwrap();
+                let per_slab = 53 + loads * n_breakpoints;
+                assert!(longest == 1 || longest * per_slab <= MAX_ITERATIONS, "{inputs} {n_breakpoints}");
+            }
+            let parts = window_parts(inputs, n_breakpoints);
             assert_eq!((parts[0].0, parts[parts.len() - 1].1), (0, inputs));
-            assert!(parts.windows(2).all(|w| w[0].1 == w[1].0 && w[1].0 % 16 == 0));
-            let longest = parts.iter().map(|(a, b)| (b - a).div_ceil(16)).max().unwrap();
-            assert!(longest == 1 || longest * (53 + 16 * n_breakpoints) <= MAX_ITERATIONS, "{inputs} {n_breakpoints}");
+            assert!(parts.windows(2).all(|w| w[0].1 == w[1].0));
+            assert!(parts.iter().all(|(a, b)| (b - a) * (n_breakpoints + 1) <= MAX_ITERATIONS));
         }
         let shape = shape("2-4096", Method::Sampled { grid: 1_000_000 }, 2);
         assert!(shape.rows[1] * 64 * 2 <= MAX_ITERATIONS, "{shape:?}");
@@ -420,11 +464,13 @@ mod tests {
     #[test]
     fn parts_and_groups_cover_every_row() {
         for (rows, work) in [(1, 1.0), (64, 1e3), (65, 1e4), (100_000, 1e5), (5_000_000, 1e12)] {
-            let parts = row_parts(rows, 10.0, work);
-            assert_eq!(parts[0].0, 0);
-            assert!(parts.windows(2).all(|w| w[0].0 + w[0].1 * TILE == w[1].0));
-            let (first, tiles) = parts[parts.len() - 1];
-            assert!(first + tiles * TILE >= rows && tiles <= 65_535);
+            for tile in [64, 128] {
+                let parts = row_parts(rows, tile, 10.0, work);
+                assert_eq!(parts[0].0, 0);
+                assert!(parts.windows(2).all(|w| w[0].0 + w[0].1 * tile == w[1].0));
+                let (first, tiles) = parts[parts.len() - 1];
+                assert!(first + tiles * tile >= rows && tiles <= 65_535);
+            }
         }
         for n in [0, 1, 65_535, 65_536, 1_000_000, 100_000_000] {
             let [x, y] = groups(n, LIMITS.groups);

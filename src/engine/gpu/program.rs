@@ -5,8 +5,10 @@ use wgpu::Buffer;
 use super::buffers::Buffers;
 use super::commands::{Command, Commands, Tables, pieces_buffer};
 use super::device::Device;
+use super::flags::Flags;
 use super::inputs::Job;
-use super::layer::UnitKind;
+use super::layer::{LayerShape, Parameters, UnitKind};
+use super::maps::{Target, Values};
 use super::plan::{LANES, Plan};
 use super::stages::Stage;
 use super::step::Step;
@@ -24,13 +26,6 @@ pub(super) struct Program {
 pub(super) struct GridStep {
     pub(super) buffer: Buffer,
     pub(super) step: Step,
-}
-
-/// The activations of a layer and of its inputs.
-struct Activations<'a> {
-    own: &'a Buffer,
-    before: &'a Buffer,
-    n_breakpoints_before: usize,
 }
 
 /// The two buffers that rows are in, in turn.
@@ -61,35 +56,34 @@ pub(super) struct Builder<'a> {
     job: &'a Job<'a>,
     buffers: &'a Buffers,
     identity: Buffer,
+    /// Of the activation of every layer.
+    pieces: Vec<Buffer>,
+    flags: Flags,
 }
 
 impl<'a> Builder<'a> {
     pub(super) fn new(device: &'a Device, plan: &'a Plan, job: &'a Job<'a>, buffers: &'a Buffers) -> Self {
-        Self { device, plan, job, buffers, identity: pieces_buffer(device, &Activation::identity()) }
+        let identity = pieces_buffer(device, &Activation::identity());
+        let layers = job.architecture().layers();
+        let pieces = layers.iter().map(|layer| pieces_buffer(device, &layer.activation)).collect();
+        Self { device, plan, job, buffers, identity, pieces, flags: Flags::of(job.architecture()) }
     }
 
     pub(super) fn build(self) -> Program {
         let tables = Tables::of(self.device, self.job);
-        let layers = self.job.architecture().layers();
-        let pieces: Vec<Buffer> = layers.iter().map(|l| pieces_buffer(self.device, &l.activation)).collect();
         let mut program = Program { layers: Vec::new(), grid: None };
         let mut rows = Rows { sides: [&self.buffers.x, &self.buffers.z], at: 0 };
         let mut side_base = 0;
-        for (layer, own) in pieces.iter().enumerate() {
+        for layer in 0..self.plan.shape.layers.len() {
             let mut commands = Commands::new(self.device, self.plan.max_groups);
             if let Some(tables) = &tables {
                 commands.draw(tables, layer, &self.buffers.draws, &self.buffers.weights);
             }
-            let activations = Activations {
-                own,
-                before: layer.checked_sub(1).map_or(&self.identity, |l| &pieces[l]),
-                n_breakpoints_before: layer.checked_sub(1).map_or(0, |l| self.plan.shape.layers[l].n_breakpoints()),
-            };
             if self.plan.shape.grid.is_some() {
-                let grid = self.sampled_layer(&mut commands, layer, &activations, side_base, &mut rows);
+                let grid = self.sampled_layer(&mut commands, layer, side_base, &mut rows);
                 program.grid = program.grid.or(grid);
             } else {
-                self.exact_layer(&mut commands, layer, &activations, &mut rows);
+                self.exact_layer(&mut commands, layer, &rows);
             }
             self.outputs(&mut commands, layer, &mut rows);
             side_base += self.plan.shape.layers[layer].n_sides() as u32;
@@ -112,27 +106,79 @@ impl<'a> Builder<'a> {
             n_sides: shape.n_sides() as u32,
             keeps_rows: u32::from(shape.grid.is_some() || layer + 1 < shape.layers.len()),
             group_size: shape.layers[layer].group_size() as u32,
+            bit: if shape.grid.is_some() { 1 } else { self.flags.bit(layer) },
             ..Step::default()
         }
     }
 
-    /// Adds the affine stage from `from` to `to`.
-    fn affine(&self, commands: &mut Commands, layer: usize, activations: &Activations, from: &Buffer, to: &Buffer) {
-        let level = if self.plan.shape.grid.is_some() { layer.min(1) } else { layer };
-        let step = Step { n_breakpoints: activations.n_breakpoints_before as u32, ..self.step(layer) };
-        let buffers = [activations.before, from, &self.buffers.weights, &self.buffers.n_rows[level], to];
-        commands.affine(&step, self.plan.n_paths(), buffers);
+    /// The inputs of a layer, the path's vertices or what is in `rows`.
+    fn inputs<'b>(&'b self, layer: usize, rows: &Rows<'b>) -> Values<'b> {
+        let stride = self.plan.shape.layers[layer].inputs;
+        let none = Values { rows: rows.here(), stride, base: 0, pieces: &self.identity, n_breakpoints: 0 };
+        match layer.checked_sub(1).map(|before| (before, self.plan.shape.layers[before])) {
+            None => Values { rows: &self.buffers.points, ..none },
+            Some((_, before)) if before.makes_outputs() => none,
+            Some((ix, before)) => Values { pieces: &self.pieces[ix], n_breakpoints: before.n_breakpoints(), ..none },
+        }
     }
 
-    fn exact_layer<'b>(
-        &'b self,
-        commands: &mut Commands,
-        layer: usize,
-        activations: &Activations,
-        rows: &mut Rows<'b>,
-    ) {
-        let Buffers { n_rows, intervals, entries, n_entries, sources, flags, results, points, .. } = self.buffers;
-        let pieces = activations.own;
+    /// The values of a source that a layer adds or that are kept before it.
+    fn source<'b>(&'b self, layer: usize, source: usize, inputs: &Values<'b>) -> Values<'b> {
+        if source == layer { *inputs } else { self.kept(layer, source) }
+    }
+
+    /// Where the values of a source are kept before a layer.
+    fn kept(&self, layer: usize, source: usize) -> Values<'_> {
+        let architecture = self.job.architecture();
+        Values {
+            rows: &self.buffers.kept[layer % 2],
+            stride: architecture.kept_len(layer),
+            base: architecture.kept_at(layer, source),
+            pieces: &self.identity,
+            n_breakpoints: 0,
+        }
+    }
+
+    /// Adds the stages that make the pre-activations of a layer.
+    fn pre_activations(&self, commands: &mut Commands, layer: usize, inputs: &Values, z: &Buffer) {
+        let shape = &self.job.architecture().layers()[layer];
+        let parameters = Parameters::of(shape);
+        let level = if self.plan.shape.grid.is_some() { layer.min(1) } else { layer };
+        let (weights, n_rows) = (&self.buffers.weights, &self.buffers.n_rows[level]);
+        let target = Target { n_paths: self.plan.n_paths(), weights, n_rows, z };
+        let step =
+            Step { weights_stride: parameters.len as u32, bias_base: parameters.bias as u32, ..self.step(layer) };
+        commands.map(&shape.affine, &step, inputs, &target);
+        for (skip, &base) in shape.skips.iter().zip(&parameters.skips) {
+            let values = self.source(layer, skip.source, inputs);
+            let step = Step { weights_base: base as u32, adds: 1, ..step };
+            match &skip.map {
+                Some(map) => commands.map(map, &step, &values, &target),
+                None => commands.add(&step, &values, &target),
+            }
+        }
+    }
+
+    /// Adds the stages that keep what layers after the next add, at the rows after insertion; the inputs are still there.
+    fn keep(&self, commands: &mut Commands, layer: usize, inputs: &Values) {
+        let architecture = self.job.architecture();
+        let step = self.step(layer);
+        let Buffers { sources, n_rows, .. } = self.buffers;
+        let is_sampled = self.plan.shape.grid.is_some();
+        for &source in architecture.kept(layer + 1) {
+            let (values, kept) = (self.source(layer, source, inputs), self.kept(layer + 1, source));
+            let len = architecture.source_len(source);
+            if is_sampled && layer > 0 {
+                commands.copy(&step, len, &values, &n_rows[1], &kept);
+            } else {
+                commands.keep(&step, len, &values, [sources, &n_rows[layer + 1]], &kept);
+            }
+        }
+    }
+
+    fn exact_layer<'b>(&'b self, commands: &mut Commands, layer: usize, rows: &Rows<'b>) {
+        let Buffers { n_rows, intervals, entries, n_entries, sources, flags, results, .. } = self.buffers;
+        let pieces = &self.pieces[layer];
         let step = self.step(layer);
         let (rows_in, rows_out) = (step.rows_in as usize, step.rows_out as usize);
         let (flags, flags_out) = (&flags[layer % 2], &flags[(layer + 1) % 2]);
@@ -143,11 +189,12 @@ impl<'a> Builder<'a> {
         }
         commands.clear(n_entries);
         let (x, z) = (rows.here(), rows.other());
-        self.affine(commands, layer, activations, if layer == 0 { points } else { x }, z);
+        let inputs = self.inputs(layer, rows);
+        self.pre_activations(commands, layer, &inputs, z);
         let found = [z, n_rows, intervals, entries, n_entries, flags, results];
         let inserted = [z, sources, n_rows_out, flags, flags_out, x];
         let (crossings, insert, applied) = match self.plan.shape.layers[layer].kind {
-            UnitKind::Scalar { .. } => (Stage::Crossings, Stage::Insert, Some(pieces)),
+            UnitKind::Scalar { .. } | UnitKind::Crelu => (Stage::Crossings, Stage::Insert, Some(pieces)),
             UnitKind::Maxout { .. } => (Stage::MaxoutCrossings, Stage::MaxoutInsert, None),
             UnitKind::Sorted { .. } => (Stage::SortCrossings, Stage::SortInsert, None),
         };
@@ -158,10 +205,12 @@ impl<'a> Builder<'a> {
         commands.run(Stage::Rank, &step, lists, &[n_entries, intervals, entries]);
         commands.run(Stage::Scan, &step, 1, &[n_rows, n_entries, intervals, sources, n_rows_out, results]);
         commands.run(Stage::Place, &step, lists, &[n_entries, intervals, entries, sources]);
+        self.keep(commands, layer, &inputs);
         commands.run(insert, &step, rows_out, &with_pieces(&inserted));
         if layer + 1 == self.plan.shape.layers.len() {
-            let step = Step { rows_in: step.rows_out, ..step };
-            commands.run(Stage::Tally, &step, lists, &[n_rows_out, flags_out, results]);
+            let ways = self.device.filled("ways", &self.flags.ways);
+            let step = Step { rows_in: step.rows_out, n_ways: self.flags.ways.len() as u32, ..step };
+            commands.run(Stage::Tally, &step, lists, &[n_rows_out, flags_out, &ways, results]);
         }
     }
 
@@ -170,12 +219,12 @@ impl<'a> Builder<'a> {
         &'b self,
         commands: &mut Commands,
         layer: usize,
-        activations: &Activations,
         side_base: u32,
         rows: &mut Rows<'b>,
     ) -> Option<GridStep> {
-        let Buffers { points, n_rows, vertices, sources, flags, sides, results, .. } = self.buffers;
-        let pieces = activations.own;
+        let Buffers { n_rows, vertices, sources, flags, sides, results, .. } = self.buffers;
+        let pieces = &self.pieces[layer];
+        let inputs = self.inputs(layer, rows);
         let step = Step { side_base, ..self.step(layer) };
         let grid_rows = step.rows_out as usize;
         let mut grid = None;
@@ -183,21 +232,23 @@ impl<'a> Builder<'a> {
             // It is affine along every edge: pre-activations are computed at the vertices and interpolated.
             let (x, z) = (rows.here(), rows.other());
             commands.clear(results);
-            self.affine(commands, layer, activations, points, z);
+            self.pre_activations(commands, layer, &inputs, z);
             let buffer = self.device.uniform("grid", &step);
             let buffers = [&n_rows[0], vertices, sources, &n_rows[1]];
             commands.run_with(Stage::Grid, &buffer, grid_rows.div_ceil(LANES), &buffers);
             let buffers = [pieces, z, sources, &n_rows[1], &flags[0], &flags[1], x];
+            self.keep(commands, layer, &inputs);
             commands.run(Stage::Insert, &step, grid_rows, &buffers);
             grid = Some(GridStep { buffer, step });
         } else {
-            self.affine(commands, layer, activations, rows.here(), rows.other());
+            self.pre_activations(commands, layer, &inputs, rows.other());
+            self.keep(commands, layer, &inputs);
             rows.turn();
         }
         let shape = &self.plan.shape.layers[layer];
         let step = Step { rows_in: step.rows_out, ..step };
         let (flips, remember, per_path, applied) = match shape.kind {
-            UnitKind::Scalar { .. } => (Stage::Flips, Stage::Sides, shape.n_sides(), Some(pieces)),
+            UnitKind::Scalar { .. } | UnitKind::Crelu => (Stage::Flips, Stage::Sides, shape.n_sides(), Some(pieces)),
             UnitKind::Maxout { .. } => (Stage::MaxoutFlips, Stage::MaxoutSides, shape.n_sides(), None),
             UnitKind::Sorted { .. } => (Stage::SortFlips, Stage::SortSides, shape.units, None),
         };
@@ -209,12 +260,15 @@ impl<'a> Builder<'a> {
         grid
     }
 
-    /// Adds the outputs of units of several pre-activations, where a layer reads them.
+    /// Adds the outputs that a stage makes, where a layer reads them.
     fn outputs<'b>(&'b self, commands: &mut Commands, layer: usize, rows: &mut Rows<'b>) {
         let shape = &self.plan.shape;
-        let stage = match shape.layers[layer].kind {
-            UnitKind::Maxout { .. } => Stage::Maxout,
-            UnitKind::Sorted { .. } => Stage::Sort,
+        let LayerShape { kind, units, .. } = shape.layers[layer];
+        // Each invocation makes one output, or both of a pre-activation.
+        let (stage, per_row) = match kind {
+            UnitKind::Crelu => (Stage::Crelu, units),
+            UnitKind::Maxout { .. } => (Stage::Maxout, shape.layers[layer].outputs()),
+            UnitKind::Sorted { .. } => (Stage::Sort, units),
             UnitKind::Scalar { .. } => return,
         };
         if layer + 1 == shape.layers.len() {
@@ -222,7 +276,7 @@ impl<'a> Builder<'a> {
         }
         let step = Step { rows_in: shape.rows_out(layer) as u32, ..self.step(layer) };
         let n_rows = &self.buffers.n_rows[if shape.grid.is_some() { 1 } else { layer + 1 }];
-        let n = shape.rows_out(layer) * shape.layers[layer].outputs();
+        let n = shape.rows_out(layer) * per_row;
         commands.run(stage, &step, n.div_ceil(LANES), &[rows.here(), n_rows, rows.other()]);
         rows.turn();
     }

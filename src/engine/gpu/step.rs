@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::network::BiasDensity;
+use crate::network::{self, BiasDensity, Convolution};
 
 /// One step of the pipeline, see `shaders/shared/step.wgsl`.
 #[repr(C)]
@@ -27,6 +27,64 @@ pub(super) struct Step {
     pub(super) pairs: u32,
     pub(super) lanes: u32,
     pub(super) group_size: u32,
+    pub(super) from_stride: u32,
+    pub(super) from_base: u32,
+    pub(super) to_stride: u32,
+    pub(super) to_base: u32,
+    pub(super) weights_stride: u32,
+    pub(super) weights_base: u32,
+    pub(super) bias_base: u32,
+    pub(super) adds: u32,
+    pub(super) bit: u32,
+    pub(super) n_ways: u32,
+}
+
+/// Windows on an image, see `shaders/shared/windows.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub(super) struct Windows {
+    pub(super) input: [u32; 2],
+    pub(super) kernel: [u32; 2],
+    pub(super) stride: [u32; 2],
+    pub(super) padding: [u32; 2],
+    pub(super) output: [u32; 2],
+    pub(super) channels: u32,
+    pub(super) filters: u32,
+    pub(super) area: u32,
+    pub(super) share: f32,
+}
+
+impl Windows {
+    /// Those of a pool.
+    pub(super) fn of_pool(windows: &network::Windows) -> Self {
+        let words = |sizes: [usize; 2]| sizes.map(|n| n as u32);
+        Self {
+            input: words(windows.input),
+            kernel: words(windows.kernel),
+            stride: words(windows.stride),
+            padding: words(windows.padding.map(|[before, _]| before)),
+            output: words(windows.output()),
+            channels: 1,
+            filters: 1,
+            area: windows.area() as u32,
+            share: (1.0 / windows.area() as f64) as f32,
+        }
+    }
+
+    /// Those of a convolution.
+    pub(super) fn of_convolution(convolution: &Convolution) -> Self {
+        let channels = convolution.channels_per_group() as u32;
+        let filters = (convolution.filters / convolution.groups) as u32;
+        Self { channels, filters, ..Self::of_pool(&convolution.windows) }
+    }
+}
+
+/// What a layer with a flag of its own takes in, see `shaders/tally.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub(super) struct Way {
+    pub(super) layers: u32,
+    pub(super) from_input: u32,
 }
 
 /// One tensor to draw, see `shaders/draw.wgsl`.
@@ -121,15 +179,17 @@ impl From<BiasDensity> for Density {
     }
 }
 
-/// Flag of a row: a unit changes piece there.
+/// Flags of a row: layers of which a unit changes piece there.
 #[cfg(test)]
-pub(super) const BOUNDARY: u32 = 1;
+pub(super) const CROSSED: u32 = (1 << CONSTANT_SHIFT) - 1;
+/// Flags of a row: layers that are constant between the row before and this one.
+#[cfg(test)]
+pub(super) const CONSTANT: u32 = CROSSED << CONSTANT_SHIFT;
+/// How far these are from those, and how many of each there are.
+pub(super) const CONSTANT_SHIFT: usize = 15;
 /// Flag of a row: it is at the same point as the row before.
 #[cfg(test)]
-pub(super) const COINCIDENT: u32 = 2;
-/// Flag of a row: some layer is constant between the row before and this one.
-#[cfg(test)]
-pub(super) const DEAD: u32 = 4;
+pub(super) const COINCIDENT: u32 = 1 << 31;
 
 /// In [`Entry::crossing`]: the pre-activation rises.
 pub(super) const RISING: u32 = 1 << 31;

@@ -55,6 +55,11 @@ fn weights_have_the_bits_of_the_cpu() {
         ("4-9-2", "relu", "orthogonal", "normal:1"),
         ("2-17x3", "maxout:3", "he-normal", "normal:0.1"),
         ("3-12-36", "group-sort:4", "torch", "torch"),
+        ("2x7-c6k3p1g2-max2-c4k3-5", "relu", "he-normal", "normal:0.1"),
+        ("1x5x6-c8k3x2s2-avg-6", "crelu", "torch", "uniform:0.3"),
+        ("3-9-9~1-7+-7+1+2~3", "relu", "glorot-normal", "normal:0.2"),
+        ("2x6x6-c3k3p1-[c3k3p1-c5k3s2p1]", "relu", "he-uniform", "zero"),
+        ("4-6-6+-5+1", "relu", "orthogonal", "torch"),
     ] {
         let ensemble = activated(shape, activation, weights, bias, "segment", 1);
         let job = Job::Ensemble(&ensemble);
@@ -67,8 +72,9 @@ fn weights_have_the_bits_of_the_cpu() {
             let mut layer_weights = AffineWeights::default();
             let layers = on_device.iter().enumerate().map(|(layer, on_device)| {
                 ensemble.network.draw_layer(draw, layer, &mut layer_weights);
-                let n = layer_weights.weight.len() + layer_weights.bias.len();
-                let here = hash(layer_weights.weight.iter().chain(&layer_weights.bias).copied());
+                let AffineWeights { weight, bias, skips } = &layer_weights;
+                let n = weight.len() + bias.len() + skips.iter().map(Vec::len).sum::<usize>();
+                let here = hash(weight.iter().chain(bias).chain(skips.iter().flatten()).copied());
                 (here, hash(on_device[ix * n..][..n].iter().copied()))
             });
             for (layer, (here, there)) in layers.enumerate() {
@@ -88,6 +94,8 @@ fn sizes_of_batches_do_not_matter() {
         ("3-20x3", "relu", "polyline:4", 37),
         ("3-13-5", "maxout:3", "polyline:3", 7),
         ("2-20x3", "group-sort:4", "segment", 5),
+        ("2x5-c3k3p1-max2s1-[c3k3p1-c4k3p1]-avg2-4", "relu", "polyline:3", 5),
+        ("3-8-8+1-6+-6+1+3", "crelu", "segment", 7),
     ] {
         let ensemble = activated(shape, activation, "he-normal", "normal:0.3", path, paths_per_network);
         for method in METHODS {
@@ -122,8 +130,14 @@ fn passes_over_a_grid_join() {
         ("zero", "maxout:2"),
         ("normal:0.1", "max-min"),
         ("zero", "group-sort:4"),
+        ("zero", "crelu"),
+        ("zero", "leaky-relu:0.1"),
     ] {
-        let shape = if activation == "relu" { "2-9x4" } else { "2-8x3" };
+        let shape = match activation {
+            "relu" => "2-9x4",
+            "leaky-relu:0.1" => "1x6-c4k3p1-max2-[c4k3p1-c4k3p1]-3",
+            _ => "2-8x3",
+        };
         let ensemble = activated(shape, activation, "he-normal", bias, "segment", 1);
         let method = Method::Sampled { grid: 40_001 };
         let one = count(&gpu(&Options::default()), &ensemble, method, 0..6);
@@ -137,7 +151,13 @@ fn passes_over_a_grid_join() {
 
 #[test]
 fn paths_without_room_are_counted_again() {
-    for (shape, activation) in [("2-64x3", "relu"), ("2-21x3", "maxout:5"), ("2-40x3", "group-sort:4")] {
+    for (shape, activation) in [
+        ("2-64x3", "relu"),
+        ("2-21x3", "maxout:5"),
+        ("2-40x3", "group-sort:4"),
+        ("2-40-40+1-30+x2", "crelu"),
+        ("2x5x5-c8k3p1-max2s1-[c8k3p1-c8k3p1]-9", "relu"),
+    ] {
         let ensemble = activated(shape, activation, "he-normal", "normal:0.1", "segment", 2);
         let expected = count(&gpu(&Options::default()), &ensemble, Method::Exact, 0..40);
         for rows in [1, 2, 3, 17, 40] {
@@ -215,6 +235,7 @@ fn activations_of_all_kinds_follow_each_other() {
         [(9, "relu"), (5, "maxout:3"), (12, "group-sort:4"), (7, "hard-tanh"), (6, "max-min"), (5, "abs")],
         [(4, "max-min"), (33, "maxout:2"), (1, "maxout:7"), (8, "relu"), (15, "group-sort:5"), (3, "maxout:3")],
         [(70, "maxout:2"), (9, "abs"), (9, "relu6"), (9, "group-sort:3"), (66, "max-min"), (2, "leaky-relu:0.1")],
+        [(8, "crelu"), (5, "abs"), (66, "crelu"), (9, "maxout:3"), (2, "crelu"), (6, "max-min")],
     ]
     .into_iter()
     .enumerate()

@@ -15,7 +15,7 @@ pub(crate) struct Block<T> {
     pub(super) kept: Vec<T>,
     /// Arc length.
     pub(super) position: Vec<f64>,
-    /// Earlier layers of which a unit changes piece at the vertex, see [`Layers`](super::knots::Layers).
+    /// Earlier layers of which a unit changes piece at the vertex, see [`Layers`](crate::engine::knots::Layers).
     pub(super) crossed: Vec<u64>,
     /// Earlier layers that are constant between the vertex before and this one.
     pub(super) constant: Vec<u64>,

@@ -10,18 +10,17 @@
 mod bends;
 mod block;
 mod groups;
-mod knots;
 mod stage;
 mod tally;
 
 use std::sync::atomic::AtomicBool;
 
 pub(super) use self::block::Block;
-use self::knots::Layers;
 use self::stage::{Pass, Stage};
 use self::tally::Tally;
 use super::halt::{Halt, check};
 use super::real::Real;
+use crate::engine::knots::Layers;
 use crate::network::{AffineWeights, Architecture};
 use crate::trace::Crossing;
 

@@ -77,7 +77,7 @@ impl Place {
 /// One hidden layer of the pipeline.
 pub(crate) struct Stage<T> {
     layer: usize,
-    /// Its bit, see [`Layers`](super::knots::Layers).
+    /// Its bit, see [`Layers`](crate::engine::knots::Layers).
     bit: u64,
     map: LayerMap<T>,
     /// Of every skip its source.
@@ -130,14 +130,11 @@ impl<T: Real> Stage<T> {
         let width = shape.affine.units();
         let place = |source: usize| match source == layer {
             true => Place::Inputs,
-            false => {
-                let before = architecture.kept(layer).iter().take_while(|&&kept| kept < source);
-                Place::Kept(before.map(|&kept| architecture.source_len(kept)).sum())
-            }
+            false => Place::Kept(architecture.kept_at(layer, source)),
         };
         let later = architecture.kept(layer + 1).iter();
         let passed_on: Vec<_> = later.map(|&source| (place(source), architecture.source_len(source))).collect();
-        let kept_width = passed_on.iter().map(|(_, len)| len).sum();
+        let kept_width = architecture.kept_len(layer + 1);
         let scalar = shape.activation.scalar();
         Self {
             layer,

@@ -1,7 +1,7 @@
 //! The end of the pipeline.
 
 use super::block::Block;
-use super::knots::Layers;
+use crate::engine::knots::Layers;
 
 /// Counts boundaries and knots at the end of the pipeline.
 #[derive(Debug)]

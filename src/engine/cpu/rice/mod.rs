@@ -33,7 +33,8 @@ pub(super) fn block_bytes(architecture: &Architecture, per_path: usize, size: u1
     let kept = (0..=architecture.depth()).map(|layer| architecture.kept(layer).len()).max().unwrap_or(0) as u128;
     let values = 2 * size * (2 + kept) * widest + 8 * 2 * architecture.input_dim() as u128;
     let layers = architecture.layers().iter();
-    let of_layers: u128 = layers.map(|layer| LayerMap::<f32>::bytes(layer) * size / 4 + Processes::bytes(layer)).sum();
+    let of_layers: u128 =
+        layers.map(|layer| LayerMap::<f32>::bytes(layer, 0) * size / 4 + Processes::bytes(layer)).sum();
     // A vector grows to twice what it needs.
     2 * points * (values + 8 * (architecture.depth() as u128 + 1)) + of_layers
 }
@@ -182,7 +183,11 @@ impl<'a, T: Real> Worker<'a, T> {
             let Some(weights) = self.weights.get(ix) else { return Ok(()) };
             self.z.resize(2 * n * layer.width, T::default());
             let sources = &self.sources;
-            let rows = |source: usize| Rows { values: &sources[source], stride: sources[source].len() / (2 * n) };
+            let rows = |source: usize| Rows {
+                values: &sources[source],
+                stride: sources[source].len() / (2 * n),
+                picked: None,
+            };
             layer.map.differentiate(weights, rows(ix), layer.skips.iter().map(|&skip| rows(skip)), &mut self.z);
             if !pulp::Arch::new().dispatch(AllFinite(&self.z)) {
                 return Err(Halt::Overflow { layer: ix });

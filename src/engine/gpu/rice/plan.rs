@@ -1,6 +1,6 @@
 //! What fits on a device: pure arithmetic, without one.
 
-use crate::engine::gpu::layer::{LayerShape, check_kinds};
+use crate::engine::gpu::layer::{LayerShape, UnitKind};
 use crate::engine::gpu::plan::{DeviceLimits, LANES, MAX_ITERATIONS, together, too_large};
 use crate::error::{Error, Result};
 use crate::network::RandomNetwork;
@@ -75,8 +75,12 @@ impl Shape {
     /// # Errors
     /// A layer that the stages cannot handle in one go.
     pub(super) fn new(network: &RandomNetwork, points: usize) -> Result<Self> {
-        check_kinds(network.architecture())?;
+        network.architecture().check_dense_chain("--method rice on a GPU")?;
         let layers = LayerShape::of(network.architecture());
+        if let Some(l) = layers.iter().position(|layer| layer.kind == UnitKind::Crelu) {
+            let name = &network.architecture().layers()[l].activation;
+            return Err(Error::usage(format!("--method rice on a GPU does not take {name} so far: use --engine cpu")));
+        }
         let laws = RateLaw::of_network(network);
         for (l, layer) in layers.iter().enumerate() {
             let iterations = match laws[l].expect("dense layers have weights") {

@@ -8,10 +8,11 @@ use super::plan::{Plan, lanes};
 use crate::engine::gpu::commands::{Command, Commands, Tables, pieces_buffer};
 use crate::engine::gpu::device::Device;
 use crate::engine::gpu::layer::UnitKind;
+use crate::engine::gpu::maps::{Target, Values};
 use crate::engine::gpu::plan::LANES;
 use crate::engine::gpu::stages::Stage;
 use crate::engine::gpu::step::{Density, NormalLaw, Step};
-use crate::network::{Activation, Layer};
+use crate::network::{Activation, Affine, Layer};
 use crate::rice::RateLaw;
 use crate::theory::rice::Switches;
 
@@ -97,10 +98,15 @@ impl<'a> LayerCommands<'a> {
     }
 
     fn affine(&mut self, identity: &Buffer) {
-        let step = Step { n_breakpoints: 0, ..self.step() };
+        let shape = &self.plan.shape.layers[self.layer];
+        let (inputs, units) = (shape.inputs, shape.units);
+        let step =
+            Step { weights_stride: shape.n_parameters as u32, bias_base: (inputs * units) as u32, ..self.step() };
         let (from, to) = self.rows();
         let Buffers { weights, n_rows, .. } = self.buffers;
-        self.list.affine(&step, self.plan.networks, [identity, from, weights, n_rows, to]);
+        let values = Values { rows: from, stride: inputs, base: 0, pieces: identity, n_breakpoints: 0 };
+        let target = Target { n_paths: self.plan.networks, weights, n_rows, z: to };
+        self.list.map(&Affine::Dense { inputs, units }, &step, &values, &target);
     }
 
     fn given_weights(&mut self, pieces: &Buffer, density: Density) {
@@ -126,7 +132,7 @@ impl<'a> LayerCommands<'a> {
         let stage = match shape.kind {
             UnitKind::Maxout { .. } => Stage::Maxout,
             UnitKind::Sorted { .. } => Stage::Sort,
-            UnitKind::Scalar { .. } => return,
+            UnitKind::Scalar { .. } | UnitKind::Crelu => return,
         };
         let step = self.step();
         let (to, from) = self.rows();

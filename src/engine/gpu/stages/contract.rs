@@ -11,10 +11,10 @@ use wgpu::Limits;
 use super::Stage;
 use super::harness::device;
 use crate::engine::gpu::device::dispatch;
-use crate::engine::gpu::plan::{LANES, MAX_ITERATIONS, TILE};
+use crate::engine::gpu::plan::{CONVOLUTION_TILE, DENSE_TILE, LANES, MAX_ITERATIONS, SLAB};
 use crate::engine::gpu::step::{
-    BOUNDARIES, BOUNDARY, COINCIDENT, DEAD, Density, Draw, Entry, FAILED, GridVertex, Interval, KNOTS, NEEDED, NEW,
-    NO_CROSSING, NormalLaw, RESULT_HEAD, RISING, Source, Step,
+    BOUNDARIES, COINCIDENT, CONSTANT, CONSTANT_SHIFT, CROSSED, Density, Draw, Entry, FAILED, GridVertex, Interval,
+    KNOTS, NEEDED, NEW, NO_CROSSING, NormalLaw, RESULT_HEAD, RISING, Source, Step, Way, Windows,
 };
 
 fn parse(stage: Stage) -> (Module, ModuleInfo) {
@@ -116,9 +116,21 @@ fn structs_have_the_same_layout_on_both_sides() {
                 keeps_rows,
                 pairs,
                 lanes,
-                group_size
+                group_size,
+                from_stride,
+                from_base,
+                to_stride,
+                to_base,
+                weights_stride,
+                weights_base,
+                bias_base,
+                adds,
+                bit,
+                n_ways
             ),
         ),
+        ("Windows", rust_layout!(Windows, input, kernel, stride, padding, output, channels, filters, area, share)),
+        ("Way", rust_layout!(Way, layers, from_input)),
         ("Draw", rust_layout!(Draw, seed, tensor, n_elements, stride, base, scale, padding)),
         ("Interval", rust_layout!(Interval, first_entry, n_entries, n_new, new_row)),
         ("OpenInterval", rust_layout!(Interval, first_entry, n_entries, n_new, new_row)),
@@ -148,10 +160,11 @@ fn constant(module: &Module, name: &str) -> Option<u32> {
 fn constants_are_the_same_on_both_sides() {
     let expected = [
         ("LANES", LANES as u32),
-        ("TILE", TILE as u32),
-        ("BOUNDARY", BOUNDARY),
+        ("SLAB", SLAB as u32),
+        ("CROSSED", CROSSED),
+        ("CONSTANT", CONSTANT),
+        ("CONSTANT_SHIFT", CONSTANT_SHIFT as u32),
         ("COINCIDENT", COINCIDENT),
-        ("DEAD", DEAD),
         ("RISING", RISING),
         ("NEW", NEW),
         ("NO_CROSSING", NO_CROSSING),
@@ -165,6 +178,15 @@ fn constants_are_the_same_on_both_sides() {
         let found: Vec<u32> = Stage::ALL.iter().filter_map(|&s| constant(&parse(s).0, name)).collect();
         assert!(!found.is_empty(), "{name} is used");
         assert!(found.iter().all(|&value| value == expected), "{name}: {found:?} on the device, {expected} here");
+    }
+}
+
+#[test]
+fn tiles_have_the_same_size_on_both_sides() {
+    for (stage, tile) in [(Stage::Affine, DENSE_TILE), (Stage::Convolution, CONVOLUTION_TILE)] {
+        let module = parse(stage).0;
+        let found = ["TILE_ROWS", "TILE_COLUMNS"].map(|name| constant(&module, name));
+        assert_eq!(found, tile.map(|n| Some(n as u32)), "{}", stage.name());
     }
 }
 

@@ -11,7 +11,7 @@ mod tests {
     use crate::engine::gpu::commands::piece_values;
     use crate::engine::gpu::device::Device;
     use crate::engine::gpu::plan;
-    use crate::engine::gpu::step::{BOUNDARY, Entry, FAILED, Interval, RESULT_HEAD, RISING, Step};
+    use crate::engine::gpu::step::{Entry, FAILED, Interval, RESULT_HEAD, RISING, Step};
     use crate::network::Activation;
 
     const ROOM: u32 = 500;
@@ -56,6 +56,7 @@ mod tests {
                 n_breakpoints: activation.pieces().breakpoints.len() as u32,
                 layer: 1,
                 n_layers: 3,
+                bit: 2,
                 ..Step::default()
             };
             let mut die = dice(u64::from(units));
@@ -94,7 +95,7 @@ mod tests {
                             entries.push((row, which | rising, Fraction((tau - a) / (b - a))));
                         }
                         if a == tau && row > 0 && (at(row - 1, unit) > tau) != (b > tau) {
-                            found.flags[ix] |= BOUNDARY;
+                            found.flags[ix] |= self.step.bit;
                             entries.push((row, which | rising, Fraction(-1.0)));
                         }
                     }

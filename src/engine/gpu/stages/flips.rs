@@ -35,6 +35,7 @@ pub(super) mod tests {
                 n_breakpoints,
                 layer,
                 n_layers: 2,
+                bit: 1,
                 side_base: 3,
                 n_sides: 3 + units * n_breakpoints + 2,
                 ..Step::default()

@@ -6,6 +6,7 @@ use wgpu::Limits;
 use super::Stage;
 use crate::engine::gpu::adapter::{self, AdapterChoice};
 use crate::engine::gpu::device::{Device, dispatch};
+use crate::engine::gpu::step::{COINCIDENT, CONSTANT_SHIFT};
 use crate::random::Stream;
 
 /// What is in buffers before a stage writes to them; as a float, NaN.
@@ -65,6 +66,12 @@ pub(super) fn dice(seed: u64) -> impl FnMut(u32) -> u32 {
         next += 1;
         stream.word(next) % below
     }
+}
+
+/// Flags of a row, for two layers.
+pub(super) fn random_flags(die: &mut impl FnMut(u32) -> u32) -> u32 {
+    let coincident = if die(2) == 1 { COINCIDENT } else { 0 };
+    coincident | die(4) | die(4) << CONSTANT_SHIFT
 }
 
 /// Whether the device has the twin's values but for a relative error, and nothing where the twin has none.

@@ -7,11 +7,11 @@ pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/pieces", "shared/ro
 #[cfg(test)]
 mod tests {
     use super::super::Stage;
-    use super::super::harness::{DIRT, device, dice, run, values, words};
+    use super::super::harness::{DIRT, device, dice, random_flags, run, values, words};
     use crate::engine::gpu::commands::piece_values;
     use crate::engine::gpu::device::Device;
     use crate::engine::gpu::plan;
-    use crate::engine::gpu::step::{BOUNDARY, COINCIDENT, DEAD, NEW, NO_CROSSING, Source, Step};
+    use crate::engine::gpu::step::{COINCIDENT, CONSTANT, CONSTANT_SHIFT, CROSSED, NEW, NO_CROSSING, Source, Step};
     use crate::network::Activation;
 
     struct Case {
@@ -35,6 +35,7 @@ mod tests {
                 units,
                 n_breakpoints: breakpoints.len() as u32,
                 n_layers: 2,
+                bit: 2,
                 keeps_rows: 1,
                 ..Step::default()
             };
@@ -47,7 +48,7 @@ mod tests {
                 // The last unit is a copy of the first: they cross together.
                 z.chunks_exact_mut(units as usize).for_each(|row| row[units as usize - 1] = row[0]);
             }
-            let flags = (0..n_rows.len() as u32 * rows_in).map(|_| die(8)).collect();
+            let flags = (0..n_rows.len() as u32 * rows_in).map(|_| random_flags(&mut die)).collect();
             let mut sources = vec![Source::default(); n_rows.len() * rows_out as usize];
             let mut n_rows_out = Vec::new();
             for (path, &n) in n_rows.iter().enumerate() {
@@ -119,7 +120,7 @@ mod tests {
                     z[to..to + units as usize].copy_from_slice(&words(&here));
                     let end = (source.row & !NEW) + u32::from(is_new);
                     let old = self.flags[(path * rows_in + end) as usize];
-                    let mut now = if is_new { BOUNDARY } else { old & BOUNDARY } | (old & DEAD);
+                    let mut now = if is_new { self.step.bit } else { old & CROSSED } | (old & CONSTANT);
                     if let Some(before) = before {
                         let ends_interval = before.row & NEW != 0 && before.fraction == 1.0;
                         let zero_length = (is_new && source.fraction == 0.0) || (!is_new && ends_interval);
@@ -129,7 +130,7 @@ mod tests {
                         let still =
                             (0..units).zip(&here).all(|(u, &h)| activate(h) == activate(self.value(path, before, u)));
                         if still && pieces.slopes.contains(&0.0) {
-                            now |= DEAD;
+                            now |= self.step.bit << CONSTANT_SHIFT;
                         }
                     }
                     flags[(path * rows_out + row) as usize] = now;
@@ -183,7 +184,7 @@ mod tests {
             let place = format!("{n_rows:?} {units} {activation}");
             assert!(close(&z, &twin_z), "{place}");
             assert_eq!(flags, twin_flags, "{place}");
-            dead += flags.iter().filter(|&&f| f != DIRT && f & DEAD != 0).count();
+            dead += flags.iter().filter(|&&f| f != DIRT && f & CONSTANT != 0).count();
             coincident += flags.iter().filter(|&&f| f != DIRT && f & COINCIDENT != 0).count();
         }
         assert!(dead > 5 && coincident > 5, "{dead} {coincident}");

@@ -1,9 +1,13 @@
 //! The stages: the kernels of `shaders/`, each beside its twin for the CPU, which takes the same bindings in the same order.
 
 mod activate;
+mod add;
 mod affine;
+mod average_pool;
 #[cfg(test)]
 mod contract;
+mod convolution;
+mod crelu;
 mod crossings;
 mod draw;
 mod flips;
@@ -15,6 +19,9 @@ mod groups;
 #[cfg(test)]
 pub(super) mod harness;
 mod insert;
+mod keep;
+#[cfg(test)]
+mod mapped;
 mod maxout;
 mod maxout_crossings;
 mod maxout_flips;
@@ -30,6 +37,7 @@ mod sort_flips;
 mod sort_insert;
 mod sort_sides;
 mod tally;
+mod window_values;
 
 /// A kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,10 +66,16 @@ pub(super) enum Stage {
     SortFlips,
     SortSides,
     Sort,
+    Crelu,
+    Convolution,
+    AveragePool,
+    WindowValues,
+    Add,
+    Keep,
 }
 
 impl Stage {
-    pub(super) const ALL: [Self; 24] = [
+    pub(super) const ALL: [Self; 30] = [
         Self::Draw,
         Self::Affine,
         Self::Crossings,
@@ -86,6 +100,12 @@ impl Stage {
         Self::SortFlips,
         Self::SortSides,
         Self::Sort,
+        Self::Crelu,
+        Self::Convolution,
+        Self::AveragePool,
+        Self::WindowValues,
+        Self::Add,
+        Self::Keep,
     ];
 
     /// The name of its files, and of everything of it on the device.
@@ -115,6 +135,12 @@ impl Stage {
             Self::SortFlips => "sort_flips",
             Self::SortSides => "sort_sides",
             Self::Sort => "sort",
+            Self::Crelu => "crelu",
+            Self::Convolution => "convolution",
+            Self::AveragePool => "average_pool",
+            Self::WindowValues => "window_values",
+            Self::Add => "add",
+            Self::Keep => "keep",
         }
     }
 
@@ -145,6 +171,12 @@ impl Stage {
             Self::SortFlips => sort_flips::SOURCE,
             Self::SortSides => sort_sides::SOURCE,
             Self::Sort => sort::SOURCE,
+            Self::Crelu => crelu::SOURCE,
+            Self::Convolution => convolution::SOURCE,
+            Self::AveragePool => average_pool::SOURCE,
+            Self::WindowValues => window_values::SOURCE,
+            Self::Add => add::SOURCE,
+            Self::Keep => keep::SOURCE,
         }
     }
 }

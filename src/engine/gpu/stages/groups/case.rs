@@ -28,6 +28,7 @@ impl Case {
             layer: 1,
             n_layers: 3,
             keeps_rows: 1,
+            bit: 1,
             ..Step::default()
         };
         let mut die = dice(u64::from(units * group_size));

@@ -5,8 +5,8 @@ use super::case::Case;
 use crate::engine::gpu::device::Device;
 use crate::engine::gpu::plan;
 use crate::engine::gpu::stages::Stage;
-use crate::engine::gpu::stages::harness::{DIRT, dice, run, values, words};
-use crate::engine::gpu::step::{BOUNDARY, COINCIDENT, DEAD, NEW, NO_CROSSING, Source, Step};
+use crate::engine::gpu::stages::harness::{DIRT, dice, random_flags, run, values, words};
+use crate::engine::gpu::step::{COINCIDENT, CONSTANT, CROSSED, NEW, NO_CROSSING, Source, Step};
 use crate::network::pairs;
 
 /// Rows to insert into a case, and the flags of its rows.
@@ -46,7 +46,7 @@ impl Insertion {
             sources.extend(all);
         }
         let mut die = dice(n_rows_out.len() as u64);
-        let flags = (0..case.n_rows.len() as u32 * case.step.rows_in).map(|_| die(8)).collect();
+        let flags = (0..case.n_rows.len() as u32 * case.step.rows_in).map(|_| random_flags(&mut die)).collect();
         Self { case, sources, n_rows_out, flags }
     }
 
@@ -83,7 +83,7 @@ impl Insertion {
                     true => source.fraction == 0.0,
                     false => before.row & NEW != 0 && before.fraction == 1.0,
                 };
-                flags[to] = if is_new { BOUNDARY } else { end & BOUNDARY } | (end & DEAD);
+                flags[to] = if is_new { self.case.step.bit } else { end & CROSSED } | (end & CONSTANT);
                 if row > 0 && (zero_length || end & COINCIDENT != 0) {
                     flags[to] |= COINCIDENT;
                 }

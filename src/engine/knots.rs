@@ -38,6 +38,17 @@ impl Layers {
         Self::Skips((0..layers.len()).map(sources).collect())
     }
 
+    /// Of every layer with a bit of its own the layers that it takes the outputs of, and whether it takes the input; nothing where knots do
+    /// not follow.
+    #[cfg(feature = "gpu")]
+    pub(super) fn ways(&self) -> Vec<(u64, bool)> {
+        match self {
+            Self::Chain => vec![(0, true)],
+            Self::Skips(sources) => sources.clone(),
+            Self::Unknown => Vec::new(),
+        }
+    }
+
     /// The bit of a layer.
     pub(super) fn bit(&self, layer: usize) -> u64 {
         match self {
