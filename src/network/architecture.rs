@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Activation, ActivationKind, Affine, AffineWeights};
+use super::{Activation, ActivationKind, Affine, AffineWeights, Convolution, Grouping};
 use crate::error::{Error, Result};
 use crate::random::Stream;
 
@@ -39,6 +39,24 @@ impl Layer {
     /// Number of units, maxout units or sorted groups: what a crossing's `unit` counts.
     pub fn groups(&self) -> usize {
         self.affine.units() / self.activation.group_size()
+    }
+
+    /// Where the pre-activations of units and groups are.
+    pub fn grouping(&self) -> Grouping {
+        let stride = match &self.affine {
+            Affine::Convolution(Convolution { windows, .. }) | Affine::AveragePool(windows) => windows.positions(),
+            Affine::Dense { .. } | Affine::WindowValues(_) => 1,
+        };
+        Grouping { size: self.activation.group_size(), stride }
+    }
+
+    /// The layer's outputs, from its pre-activations.
+    pub fn activate(&self, z: &[f64]) -> Vec<f64> {
+        let h = self.activation.apply(self.grouping().gather(z, &mut Vec::new()));
+        match self.activation.kind() {
+            ActivationKind::GroupSort { .. } => self.grouping().scatter(h),
+            ActivationKind::Scalar(_) | ActivationKind::Crelu(_) | ActivationKind::Maxout { .. } => h,
+        }
     }
 
     /// Every map of the layer that has weights of its own: the main one, then those of its skips.
@@ -175,6 +193,14 @@ impl Architecture {
         }
         if layer.activation.outputs(units).is_none() {
             return Err(Error::usage(format!("{units} pre-activations are no whole groups of {}", layer.activation)));
+        }
+        if let Affine::Convolution(Convolution { filters, groups, .. }) = layer.affine
+            && !(filters / groups).is_multiple_of(layer.activation.group_size())
+        {
+            return Err(Error::usage(format!(
+                "{filters} filters in {groups} groups are no whole units or groups of {}",
+                layer.activation
+            )));
         }
         if layer.skips.len() > MAX_SKIPS {
             return Err(Error::usage(format!("{} skips: the most are {MAX_SKIPS}", layer.skips.len())));

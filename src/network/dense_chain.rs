@@ -14,7 +14,7 @@ impl Network {
     /// layer without breakpoints. Weights are copied, not rounded. A network that is dense already is lent as it is.
     ///
     /// # Errors
-    /// Skips, by the layer that has them; matrices of more than 2^34 weights or more memory than there is.
+    /// Skips and convolutions of maxout units and sorted groups, by the layer that has them; matrices of more than 2^34 weights or more memory than there is.
     pub fn to_dense_chain(&self) -> Result<Cow<'_, Self>> {
         if self.architecture.is_dense_chain() {
             return Ok(Cow::Borrowed(self));
@@ -45,6 +45,13 @@ fn dense(ix: usize, layer: &Layer) -> Result<Layer> {
             "hidden layer {}: adds what is further back than the layer before it: skips cannot be written as dense \
              layers one after the other so far",
             ix + 1
+        )));
+    }
+    if layer.activation.group_size() > 1 && matches!(layer.affine, Affine::Convolution(_)) {
+        return Err(Error::usage(format!(
+            "hidden layer {}: {} joins filters at one position, which cannot be written as consecutive rows of a dense layer so far",
+            ix + 1,
+            layer.activation
         )));
     }
     let affine = Affine::Dense { inputs: layer.affine.inputs(), units: layer.affine.units() };

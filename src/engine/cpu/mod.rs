@@ -244,7 +244,7 @@ impl Engine for CpuEngine {
                     values
                         + known
                         + LayerMap::<f32>::bytes(layer) * size / 4
-                        + 8 * layer.affine.units() as u128
+                        + (8 + 2 * size) * layer.affine.units() as u128
                         + (16 + layer.groups() as u128) * pairs as u128
                 };
                 let layers: u128 = architecture.layers().iter().enumerate().map(of_layer).sum();
