@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::connections::{Connection, connections};
+use common::connections::{Connection, connections, members};
 use linregions::engine::{Engine, Method, Precision};
 use linregions::network::{ActivationKind, AffineWeights, Network, pairs};
 use linregions::path::Path;
@@ -59,15 +59,16 @@ impl<'a> Explainer<'a> {
             let largest = |u: usize| values.iter().map(|v| v[layer].1[u].abs()).fold(0.0, f64::max);
             h_largest.push((0..shape.outputs()).map(largest).collect());
             // Sorting and the largest of several move no value further than the worst of the group.
-            let size = shape.activation.group_size();
-            let n_units = z_error.len();
-            let worst = |output: usize| {
+            let mut unit_of: Vec<usize> = (0..shape.outputs()).collect();
+            match shape.activation.kind() {
                 // CReLU goes through its units twice.
-                let unit =
-                    if shape.outputs() > n_units { output % n_units } else { output * (n_units / shape.outputs()) };
-                let group = unit / size * size;
-                z_error[group..group + size].iter().fold(0.0, |m: f64, e| m.max(*e))
-            };
+                ActivationKind::Crelu(_) => unit_of.iter_mut().for_each(|unit| *unit %= shape.groups()),
+                ActivationKind::GroupSort { .. } => (0..shape.groups())
+                    .for_each(|unit| members(shape, unit).into_iter().for_each(|row| unit_of[row] = unit)),
+                _ => {}
+            }
+            let worst =
+                |output: usize| members(shape, unit_of[output]).into_iter().map(|row| z_error[row]).fold(0.0, f64::max);
             let error = |(output, h): (usize, &f64)| slope * worst(output) + 2.0 * unit_roundoff * h;
             h_error.push(h_largest[layer + 1].iter().enumerate().map(error).collect());
         }
@@ -86,7 +87,7 @@ impl<'a> Explainer<'a> {
                 .iter()
                 .map(|(connections, bias)| connections.iter().map(value).fold(*bias, |z, h| z + h))
                 .collect();
-            let h = shape.activation.apply(&z);
+            let h = shape.activate(&z);
             all.push((z, h));
         }
         all
@@ -121,6 +122,7 @@ impl<'a> Explainer<'a> {
 
     /// The largest rows of a maxout unit along the path, without those that rounding can make or hide.
     fn deep_rows(&self, crossings: &[Crossing], layer: usize, unit: usize, rank: usize) -> Vec<usize> {
+        let members = members(&self.network.architecture().layers()[layer], unit);
         let all: Vec<(usize, usize)> = pairs(rank).collect();
         let ends = |c: &Crossing| {
             let (i, j) = all[c.breakpoint];
@@ -135,7 +137,7 @@ impl<'a> Explainer<'a> {
             let row = rows[ix];
             let others = (0..rank).filter(|&other| other != row);
             let (bound, lead) = others.fold((0.0, Vec::new()), |(bound, mut switches): (f64, Vec<Switch>), other| {
-                let switch = Switch::Rows { layer, rows: (unit * rank + other, unit * rank + row) };
+                let switch = Switch::Rows { layer, rows: (members[other], members[row]) };
                 switches.push(switch);
                 (bound.max(switch.bound(self)), switches)
             });
@@ -158,8 +160,8 @@ impl<'a> Explainer<'a> {
                     trace.crossings.iter().filter(|c| (c.layer, c.unit) == (layer, unit)).copied().collect()
                 };
                 let (exact, rounded) = (of_unit(reference), of_unit(engine));
-                let size = shape.activation.group_size();
-                let rows: Vec<(usize, usize)> = pairs(size).map(|(i, j)| (unit * size + i, unit * size + j)).collect();
+                let members = members(shape, unit);
+                let rows: Vec<(usize, usize)> = pairs(members.len()).map(|(i, j)| (members[i], members[j])).collect();
                 let switch = |breakpoint: usize| match shape.activation.breakpoints().get(breakpoint) {
                     Some(&tau) => Switch::Breakpoint { layer, unit, tau },
                     None => Switch::Rows { layer, rows: rows[breakpoint] },
@@ -318,7 +320,7 @@ fn engines_agree_on_groups_along_all_paths() {
 }
 
 /// Convolutions, pools and skips.
-const CONNECTED: [(&str, &str); 15] = [
+const CONNECTED: [(&str, &str); 19] = [
     ("1x9-c4k3-c3k2s2-7", "relu"),
     ("2x17-c5k3p1g1-avg2-c4k3s2p2-max", "leaky-relu:0.1"),
     ("1x5x5-c3k3-5", "abs"),
@@ -334,6 +336,10 @@ const CONNECTED: [(&str, &str); 15] = [
     ("3x6x6-c5k3p1-[c5k3p1-c5k3p1]x2-[c7k3s2p1-c7k3p1]-avg-4", "relu"),
     ("1x9-[c3k3p1-c3k3p1]-[c4k3s2p1-c4k3p1]x2", "abs"),
     ("4-12-12+-12+2+-6", "maxout:3"),
+    ("2x7x6-c6k3p1g2-avg2-c4k2-5", "maxout:3"),
+    ("1x9-c4k3p1-c4k3p1+-max2-c3k2", "maxout:2"),
+    ("1x9-c6k3-c9k3s2p1-6", "group-sort:3"),
+    ("2x6x5-c4k3p1-[c4k3p1-c4k3p1]-c6k3-4", "max-min"),
 ];
 
 /// The same of convolutions, pools and skips.
@@ -422,6 +428,8 @@ fn counting_draws_equals_tracing_them() {
         ("2-6x3", "group-sort:3", "normal:1"),
         ("2-6x3", "crelu", "normal:1"),
         ("2x6-c4k3-c6k2-4", "crelu", "normal:1"),
+        ("2x6-c4k3-c3k2-4", "maxout:3", "normal:1"),
+        ("2x6-c4k3-c6k2-4", "max-min", "normal:1"),
         ("2-[2-2]x3", "relu", "normal:1"),
         ("1-2-2-2+1-2-2+2", "relu", "normal:1"),
         ("1-2-1-2+2-1-2+x2", "relu", "normal:1"),

@@ -54,13 +54,16 @@ const ARCHITECTURES: [&str; 12] = [
     "7-5-5~1-4+x2",
     "7-5x3",
 ];
+/// Convolutions whose filters maxout units join.
+const OF_MAXOUT: [&str; 3] = ["2x7-c4k3-c3k2-5", "1x6x5-c2k3p1-avg2-c3k2-4", "1x9-c4k3p1-c4k3p1+1-6+"];
 
 /// The same crossings of the same units, up to rounding: sums have other orders.
 #[test]
 fn dense_layers_have_the_crossings_of_their_networks() {
-    for (ix, arch) in ARCHITECTURES.into_iter().enumerate() {
+    for (ix, arch) in ARCHITECTURES.into_iter().chain(OF_MAXOUT).enumerate() {
         let mut n_crossings = 0;
-        for activation in ["relu", "leaky-relu:0.3", "hard-tanh"] {
+        let activations = if OF_MAXOUT.contains(&arch) { ["maxout:2", "maxout:3"] } else { ["relu", "hard-tanh"] };
+        for activation in activations {
             let seed = ix as u64;
             let network = random(arch, activation, seed);
             let dense = network.to_dense(&GO_ON).expect("small");
@@ -89,6 +92,10 @@ fn what_is_too_large_is_refused() {
     // 90,000 inputs x 355,216 units.
     let error = random("1x300x300-c4k3", "relu", 0).to_dense(&GO_ON).expect_err("256 GB").to_string();
     assert!(error.contains("GiB of memory") || error.contains("2^34 weights"), "{error}");
+    for (arch, activation) in [("1x6-c2k1", "max-min"), ("1x8x9-c4k3p1-c2k3p1~1", "maxout:2")] {
+        let error = random(arch, activation, 0).to_dense(&GO_ON).expect_err(arch).to_string();
+        assert!(error.contains("of filters") && error.contains("cannot be written as dense layers"), "{error}");
+    }
     let stopped = random("1x6-c2k1", "relu", 0).to_dense(&AtomicBool::new(true)).expect_err("a stop");
     assert_eq!(stopped.kind(), ErrorKind::Interrupted);
 }

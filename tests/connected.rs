@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::connections::{Connection, connections};
+use common::connections::{Connection, connections, members};
 use linregions::engine::cpu::CpuEngine;
 use linregions::engine::{Engine, Method, Precision};
-use linregions::network::{Activation, AffineWeights, Architecture, Network};
+use linregions::network::{Activation, ActivationKind, AffineWeights, Architecture, Network};
 use linregions::trace::{Crossing, Trace};
 
 /// What carries a value along passes a rectified linear unit with this added, far from its breakpoint.
@@ -20,17 +20,33 @@ fn dense(units: &[(Vec<(usize, f64)>, f64)], n_inputs: usize) -> AffineWeights<f
     AffineWeights::new(weight, units.iter().map(|(_, bias)| *bias).collect())
 }
 
-/// A network without skips, with every layer written as a dense one.
+/// A network without skips, with every layer written as a dense one, in which units of several pre-activations have them in
+/// consecutive rows.
 fn expanded(network: &Network) -> Network {
     let shape = network.architecture();
     let layers: Vec<_> = shape.layers().iter().map(|l| (l.outputs(), l.activation.clone())).collect();
-    let affine = (0..shape.depth()).map(|layer| {
-        let units = connections(network, layer).into_iter();
-        let units: Vec<_> =
-            units.map(|(list, bias)| (list.iter().map(|c| (c.place, c.weight)).collect(), bias)).collect();
-        dense(&units, shape.source_len(layer))
-    });
-    let affine = affine.chain([network.affine()[shape.depth()].clone()]).collect();
+    // Of every output of the layer before its place in the dense layer.
+    let mut places: Vec<usize> = (0..shape.input_dim()).collect();
+    let mut affine = Vec::new();
+    for (ix, layer) in shape.layers().iter().enumerate() {
+        let units = connections(network, ix);
+        let rows: Vec<usize> = (0..layer.groups()).flat_map(|unit| members(layer, unit)).collect();
+        let of_row = |&row: &usize| {
+            let (list, bias) = &units[row];
+            (list.iter().map(|c| (places[c.place], c.weight)).collect(), *bias)
+        };
+        affine.push(dense(&rows.iter().map(of_row).collect::<Vec<_>>(), shape.source_len(ix)));
+        places = (0..layer.outputs()).collect();
+        if let ActivationKind::GroupSort { .. } = layer.activation.kind() {
+            rows.iter().enumerate().for_each(|(place, &row)| places[row] = place);
+        }
+    }
+    let mut readout = network.affine()[shape.depth()].clone();
+    let weights = readout.weight.clone();
+    for (weights, &place) in weights.chunks_exact(shape.outputs()).zip(&places) {
+        readout.weight[place * shape.outputs()..][..shape.outputs()].copy_from_slice(weights);
+    }
+    affine.push(readout);
     Network::new(Architecture::new(shape.input_dim(), layers, shape.outputs()).expect("valid"), affine).expect("fits")
 }
 
@@ -88,6 +104,7 @@ fn assert_same(one: &Trace, other: &Trace, place: &str) {
 
 #[test]
 fn traces_equal_those_of_the_dense_networks() {
+    let engine = CpuEngine::new(Some(1), Precision::F64).expect("one thread");
     let mut hidden = 0;
     for (seed, (shape, activation)) in [
         ("1x9-c4k3-c3k2s2-7", "relu"),
@@ -96,6 +113,10 @@ fn traces_equal_those_of_the_dense_networks() {
         ("3x8x8-c8k3x2s2p1x0-avg2s1-c4k2g4-5", "hard-tanh"),
         ("1x6x6-max2s1-c3k3-4", "leaky-relu:0.1"),
         ("2x6x6-c2k3-c2k3-max-2x3", "relu"),
+        ("2x7x6-c6k3p1g2-avg2-c4k2-5", "maxout:2"),
+        ("1x9-c6k3-c9k3s2p1-6", "group-sort:3"),
+        ("2x6x5-c4k3x2p1-c6k3-4", "max-min"),
+        ("2x9-c4k3p1-max2-c2k2", "maxout:3"),
     ]
     .into_iter()
     .enumerate()
@@ -109,6 +130,15 @@ fn traces_equal_those_of_the_dense_networks() {
             let (ours, theirs) = (network.outputs(path.vertex(0)), dense.outputs(path.vertex(0)));
             assert!(ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() < 1e-12 * (1.0 + a.abs())), "{shape}");
             assert_same(&trace, &Trace::reference(&dense, &path).expect("finite"), &format!("{shape} draw {draw}"));
+            for method in [Method::Exact, Method::Sampled { grid: 777 }] {
+                let count = |network| engine.count_given(network, &[&path], method).expect("finite").remove(0);
+                let (ours, theirs) = (count(&network), count(&dense));
+                assert_eq!(
+                    (ours.crossings, ours.boundaries),
+                    (theirs.crossings, theirs.boundaries),
+                    "{shape} {method:?}"
+                );
+            }
             hidden += trace.boundaries.len() - trace.n_knots();
         }
     }

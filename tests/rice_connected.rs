@@ -13,11 +13,12 @@ use linregions::engine::cpu::CpuEngine;
 use linregions::engine::{Engine, Estimator, PathCounts, Precision};
 use linregions::experiment::{Estimate, Plan};
 use linregions::stats::{Density, Quantity};
+use linregions::theory::infinite_width;
 
 /// Architecture, activation, weights, bias, and further flags.
 type Case = (&'static str, &'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const TABLE: [Case; 28] = [
+const TABLE: [Case; 33] = [
     // Convolutions, average pools.
     ("1x12-c4k3-c4k3s2-5", "relu", "he-normal", "normal:0.3", &[]),
     ("2x6x5-c4k3x2s2x1p1-c3k2", "relu", "he-normal", "normal:0.3", &[]),
@@ -43,6 +44,11 @@ const TABLE: [Case; 28] = [
     ("4-6-6~1-[6-6]", "max-min", "lecun-normal", "normal:0.3", &[]),
     ("5-6-6~1-6+", "group-sort:3", "lecun-normal", "normal:0.3", &[]),
     ("3-6-5+1-5+", "maxout:3", "lecun-normal", "normal:0.3", &[]),
+    ("2x7-c4k3p1-c3k3s2-4", "maxout:2", "he-normal", "normal:0.3", &[]),
+    ("2x5x5-c4k3p1g2-avg2s1-c4k2-6", "max-min", "lecun-normal", "normal:0.3", &[]),
+    ("1x8-c6k3p1-[c6k3p1-c6k3p1]-6", "group-sort:3", "lecun-normal", "normal:0.3", &[]),
+    ("1x8-c3k3p1-c3k3p1+-4", "maxout:3", "lecun-normal", "normal:0.3", &[]),
+    ("1x6-c6k3-c3k3p1~1-5", "maxout:2", "lecun-normal", "normal:0.3", &[]),
     // Weights and biases without closed-form rates given the inputs.
     ("1x9-c4k3p1-c3k3s2", "relu", "torch", "torch", &[]),
     ("2x5x5-c3k3p1-[c3k3p1-c3k3p1]-avg2s1-4", "relu", "he-uniform", "normal:0.3", &[]),
@@ -228,5 +234,46 @@ fn what_has_no_rates_is_refused_with_its_reason() {
         ("4-4-4+x3", "normal:1e-9"),
     ] {
         common::plan(&[("arch", arch), ("bias", bias), ("method", "rice")]);
+    }
+}
+
+/// Layers of 256 channels against the limit of many: on one path, differences of every layer are within 4.9 standard errors (false-alarm rate
+/// 1e-6 each) and what the finite width may take, layer l / 256 of the value.
+#[test]
+fn many_channels_have_the_infinite_width_density() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("paths.csv");
+    let law = format!("file:{}", file.display());
+    for (arch, activation) in [
+        ("1x6-c256k3p1-c256k3s2-256", "relu"),
+        ("2x3x4-c256k2x3p1x0-c256k2g2-256", "hard-tanh"),
+        ("1x5-c256k3p1-c256k3p1+-256+", "soft-threshold:0.3"),
+        ("6-256-256+-256+1", "relu6"),
+        ("1x6-c256k3p1-c256k3-256", "max-min"),
+        ("1x6-c256k3p1-c256k3-256", "maxout:3"),
+    ] {
+        let dim = common::ensemble(&[("arch", arch)]).network.architecture().input_dim();
+        let row = |salt: usize| (0..dim).map(move |i| (((i * 5 + 3) * salt % 17) as f64 / 8.0 - 1.0).to_string());
+        let names: Vec<String> = (0..dim).map(|i| format!("x{i}")).collect();
+        let [start, end] = [3, 7].map(|salt| row(salt).collect::<Vec<_>>().join(","));
+        std::fs::write(&file, format!("path,{}\na,{start}\na,{end}\n", names.join(","))).expect("writable");
+        let flags = [
+            ("arch", arch),
+            ("activation", activation),
+            ("weights", "lecun-normal"),
+            ("bias", "normal:0.3"),
+            ("path", law.as_str()),
+            ("target-error", "0.3%"),
+        ];
+        let (plan, rice) = run(&flags, "rice", "2");
+        let limit = infinite_width::density(&plan.ensemble).expect("short").expect("applies");
+        for (layer, expected) in limit.into_iter().enumerate() {
+            let Density { mean, std_error, .. } = density(&rice, Quantity::LayerCrossings(layer));
+            let error = std_error.expect("many networks");
+            let finite_width = (layer + 1) as f64 / 256.0 * expected;
+            let place = format!("{arch} {activation} layer {}: {mean} ± {error}, in the limit {expected}", layer + 1);
+            assert!((mean - expected).abs() < Z * error + finite_width, "{place}");
+            assert!(error < 0.01 * expected, "{place}");
+        }
     }
 }

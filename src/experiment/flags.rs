@@ -39,7 +39,8 @@ pub struct EnsembleFlags {
 
     /// relu, leaky-relu:SLOPE, abs, hard-tanh, relu6, soft-threshold:LAMBDA, identity, spline:FILE (TOML with breakpoints,
     /// slopes and anchor), crelu (relu of z and of -z: two outputs a unit), maxout:RANK (each unit the largest of RANK
-    /// pre-activations), group-sort:SIZE (each group sorted, SIZE divides the width) or max-min (group-sort:2)
+    /// pre-activations), group-sort:SIZE (each group sorted, SIZE divides the width) or max-min (group-sort:2); of a
+    /// convolution these join consecutive filters at one position
     #[arg(long, default_value = "relu")]
     pub activation: String,
 

@@ -32,8 +32,8 @@ pub enum ActivationKind {
     /// CReLU (Shang, Sohn, Almeida and Lee 2016): max(z, 0) of every pre-activation, then max(-z, 0) of every one. Here are the pieces of
     /// max(z, 0).
     Crelu(Pieces<f64>),
-    /// Maxout (Goodfellow et al. 2013): unit u is the largest of `rank` pre-activations, rows u rank to u rank + rank - 1. Its
-    /// piece is the row that is largest, the first of equal ones.
+    /// Maxout (Goodfellow et al. 2013): unit u is the largest of `rank` pre-activations, rows u rank to u rank + rank - 1 of a
+    /// dense layer, see [`Layer::grouping`](super::Layer::grouping). Its piece is the row that is largest, the first of equal ones.
     Maxout {
         /// Pre-activations of a unit, at least 2.
         rank: usize,
@@ -197,7 +197,7 @@ impl Activation {
         }
     }
 
-    /// The outputs of a layer with pre-activations `z`, whole units and groups.
+    /// The outputs of a layer with pre-activations `z`, unit after unit and group after group.
     pub fn apply(&self, z: &[f64]) -> Vec<f64> {
         match &self.kind {
             ActivationKind::Scalar(pieces) => z.iter().map(|&z| pieces.value(z)).collect(),

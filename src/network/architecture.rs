@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Activation, ActivationKind, Affine, AffineWeights};
+use super::{Activation, ActivationKind, Affine, AffineWeights, Convolution, Grouping};
 use crate::error::{Error, Result};
 use crate::random::Stream;
 
@@ -46,6 +46,24 @@ impl Layer {
         match self.affine {
             Affine::WindowValues(_) => "max-pooling".to_owned(),
             _ => self.activation.to_string(),
+        }
+    }
+
+    /// Where the pre-activations of units and groups are.
+    pub fn grouping(&self) -> Grouping {
+        let stride = match &self.affine {
+            Affine::Convolution(Convolution { windows, .. }) | Affine::AveragePool(windows) => windows.positions(),
+            Affine::Dense { .. } | Affine::WindowValues(_) => 1,
+        };
+        Grouping { size: self.activation.group_size(), stride }
+    }
+
+    /// The layer's outputs, from its pre-activations.
+    pub fn activate(&self, z: &[f64]) -> Vec<f64> {
+        let h = self.activation.apply(self.grouping().gather(z, &mut Vec::new()));
+        match self.activation.kind() {
+            ActivationKind::GroupSort { .. } => self.grouping().scatter(h),
+            ActivationKind::Scalar(_) | ActivationKind::Crelu(_) | ActivationKind::Maxout { .. } => h,
         }
     }
 
@@ -183,6 +201,14 @@ impl Architecture {
         }
         if layer.activation.outputs(units).is_none() {
             return Err(Error::usage(format!("{units} pre-activations are no whole groups of {}", layer.activation)));
+        }
+        if let Affine::Convolution(Convolution { filters, groups, .. }) = layer.affine
+            && !(filters / groups).is_multiple_of(layer.activation.group_size())
+        {
+            return Err(Error::usage(format!(
+                "{filters} filters in {groups} groups are no whole units or groups of {}",
+                layer.activation
+            )));
         }
         if layer.skips.len() > MAX_SKIPS {
             return Err(Error::usage(format!("{} skips: the most are {MAX_SKIPS}", layer.skips.len())));

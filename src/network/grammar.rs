@@ -26,7 +26,8 @@ impl Architecture {
     /// - `[c16k3p1-c16k3p1]x3`: three residual blocks: the input of a block is added to the pre-activations of its last layer, through a
     ///   map as above where their shapes differ.
     ///
-    /// Dense layers and convolutions have `activation`, average pooling none.
+    /// Dense layers and convolutions have `activation`, average pooling none. The number before a kernel is that of channels that come out: a
+    /// maxout unit of rank k is the largest of k consecutive filters at one position, a sorted group of size g is g channels there.
     ///
     /// # Errors
     /// Says which part of the text is wrong.
@@ -217,10 +218,6 @@ impl<'a> Reader<'a> {
     }
 
     fn convolution(&self, body: &str) -> Result<Affine> {
-        if self.activation.group_size() > 1 {
-            let activation = &self.activation;
-            return Err(Error::usage(format!("{activation} joins several filters: dense layers alone have it so far")));
-        }
         let bad =
             || Error::usage("write filters and kernel, then what differs of stride, padding and groups: c16k3s2p1g4");
         let [filters, kernel, stride, padding, groups] = fields(body, ['c', 'k', 's', 'p', 'g']).ok_or_else(bad)?;
@@ -569,8 +566,18 @@ mod tests {
         }
         let error = Architecture::parse("2x5x5-c6k3g2", "crelu".parse().unwrap(), 1).unwrap_err().to_string();
         assert!(error.contains("2 channels and 3 filters (of which crelu makes 6 channels)"), "{error}");
-        let error = Architecture::parse("1x5x5-c2k3", "maxout:2".parse().unwrap(), 1).unwrap_err().to_string();
-        assert!(error.contains("maxout:2 joins several filters"), "{error}");
+        for (text, activation, message) in [
+            ("1x5x5-c3k3", "max-min", "hidden layer 1 'c3k3': has width 3, no multiple of the group size 2 of max-min"),
+            ("4x5x5-c6k3g2", "max-min", "6 filters in 2 groups are no whole units or groups of max-min"),
+            ("4x5x5-c3k3g2", "maxout:2", "6 filters in 2 groups are no whole units or groups of maxout:2"),
+        ] {
+            let error = Architecture::parse(text, activation.parse().unwrap(), 1).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+        let maxout = Architecture::parse("1x5x5-c3k3-c2k2", "maxout:4".parse().unwrap(), 1).unwrap();
+        assert_eq!(maxout.to_string(), "1x5x5-c3k3-c2k2");
+        let sizes = |layer: &Layer| (layer.affine.units(), layer.outputs(), layer.grouping().stride);
+        assert_eq!(maxout.layers().iter().map(sizes).collect::<Vec<_>>(), [(12 * 9, 3 * 9, 9), (8 * 4, 2 * 4, 4)]);
         assert!(matches!(
             parse("1x4x4-max2").unwrap().layers()[0].activation.kind(),
             ActivationKind::Maxout { rank: 4 }

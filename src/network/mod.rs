@@ -7,6 +7,7 @@ mod architecture;
 mod dense;
 mod files;
 mod grammar;
+mod grouping;
 mod laws;
 mod onnx;
 mod random;
@@ -17,6 +18,7 @@ pub use affine::{Affine, Convolution, Windows};
 pub use architecture::{Architecture, Layer, Skip};
 pub use files::ReadOptions;
 pub(crate) use files::natural_key;
+pub use grouping::Grouping;
 pub(crate) use laws::name_and_numbers;
 pub use laws::{BiasDensity, BiasLaw, WeightLaw};
 pub use random::RandomNetwork;
@@ -106,7 +108,7 @@ impl Network {
         let mut values = vec![input.to_vec()];
         for (layer, weights) in self.architecture.layers().iter().zip(&self.affine) {
             let z = layer.pre_activations(weights, &values[values.len() - 1], |source| &values[source]);
-            values.push(layer.activation.apply(&z));
+            values.push(layer.activate(&z));
         }
         self.read_out(&values[self.architecture.depth()], true)
     }

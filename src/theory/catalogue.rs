@@ -15,6 +15,7 @@ use super::regions::{Bound, Inapplicable};
 use super::{density, infinite_width};
 use crate::ensemble::Ensemble;
 use crate::error::Result;
+use crate::network::BiasLaw;
 
 /// What is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +118,8 @@ pub fn density_bounds(ensemble: &Ensemble) -> Result<Vec<Entry>> {
     let is_dense = ensemble.network.architecture().is_dense_chain();
     let unless_special =
         |reason| if is_dense { reason } else { "there is none for convolutions, pooling and skips so far" };
+    let network = &ensemble.network;
+    let is_normal = network.weights().is_gaussian() && matches!(network.bias(), BiasLaw::Zero | BiasLaw::Normal(_));
     let upper = density::density_upper(&ensemble.network).map(|bound| bound.total());
     let limit = infinite_width::density(ensemble)?.map(|layers| layers.iter().sum());
     let entry = |id, direction, value: Option<f64>, reason: &str, source| Entry {
@@ -139,7 +142,10 @@ pub fn density_bounds(ensemble: &Ensemble) -> Result<Vec<Entry>> {
             "infinite_width_density",
             Direction::Exact,
             limit,
-            unless_special("weights and biases are not independent normal variables"),
+            match is_normal {
+                true => "there is none for pooling, skips without a map and groups of the input's channels so far",
+                false => "weights and biases are not independent normal variables",
+            },
             "Kac 1943 and Rice 1944, in the limit of infinite width",
         ),
         entry(

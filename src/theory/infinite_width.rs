@@ -3,10 +3,14 @@
 //! With independent normal weights and biases, the pre-activations of a layer tend to independent Gaussian processes along any
 //! curve. Their crossing rates need only q = E z^2, r = E z dz/dt and s = E (dz/dt)^2 at each point (Kac 1943; Rice 1944):
 //! the rate of crossing the level u is the density of z at u times E(|dz/dt| given z = u). From layer to layer q, r and s follow from
-//! truncated moments of the normal law on the pieces of the activation, or those of the largest of several normal variables.
+//! truncated moments of the normal law on the pieces of the activation, or those of the largest of several normal variables. In a
+//! convolution of many channels they do so at every position.
+
+mod spatial;
 
 use std::f64::consts::{FRAC_1_PI, SQRT_2};
 
+use self::spatial::SpatialLaw;
 use super::expected::maxout_second_moment;
 use super::rice::{self, Switches, homogeneous_gain, normal_density};
 use crate::ensemble::Ensemble;
@@ -33,6 +37,15 @@ pub struct Moments {
 }
 
 impl Moments {
+    const ZERO: Self = Self { q: 0.0, r: 0.0, s: 0.0 };
+
+    /// Adds a multiple of others.
+    fn add(&mut self, factor: f64, others: &Self) {
+        self.q += factor * others.q;
+        self.r += factor * others.r;
+        self.s += factor * others.s;
+    }
+
     /// Expected rate at which z crosses the level `u`.
     pub fn crossing_rate(&self, u: f64) -> f64 {
         let Self { q, r, s } = *self;
@@ -52,6 +65,7 @@ impl Moments {
     fn of_outputs(&self, outputs: Outputs) -> Self {
         let Self { q, r, s } = *self;
         let pieces = match outputs {
+            Outputs::Pieces(pieces) if q <= 0.0 => return Self { q: pieces.value(0.0).powi(2), ..Self::ZERO },
             Outputs::Pieces(pieces) => pieces,
             Outputs::Sorted => return *self,
             // The derivative of the largest is its regression on the value, of which the square has the mean m q, and a rest that is
@@ -134,19 +148,55 @@ fn truncated_moments(low: f64, high: f64, std: f64) -> [f64; 3] {
     [mass, std * (normal_density(a) - normal_density(b)), std * std * (mass + times_density(a) - times_density(b))]
 }
 
-/// The expected number of crossings of one unit, or sorted group, of each layer along a path, in the limit of infinite width;
-/// `None` where the law does not apply: convolutions, skips, weights that are not independent normal, biases that are neither normal nor zero, or
-/// zero biases on a path through the origin, where crossings meet.
+/// The expected number of crossings of one unit, or sorted group, of each layer along a path, in the limit of infinite width, of
+/// convolutions that of many channels; `None` where the law does not apply: pools, skips without a map, groups of the input's channels, weights
+/// that are not independent normal, biases that are neither normal nor zero, or zero biases on a path through the origin, where crossings meet.
 pub fn crossings_per_unit(network: &RandomNetwork, path: &Path) -> Option<Vec<f64>> {
     let law = Law::of_network(network)?;
-    let mut total = vec![0.0; law.layers.len()];
+    let mut total = vec![0.0; network.architecture().depth()];
     let layers = network.architecture().layers().iter();
     law.add_crossings(path, &mut total)
         .then(|| total.iter().zip(layers).map(|(total, layer)| total / layer.groups() as f64).collect())
 }
 
-/// What the law of a network depends on.
-struct Law<'a> {
+/// The law of a network.
+enum Law<'a> {
+    Chain(ChainLaw<'a>),
+    Spatial(SpatialLaw<'a>),
+}
+
+impl<'a> Law<'a> {
+    /// `None` where there is none.
+    fn of_network(network: &'a RandomNetwork) -> Option<Self> {
+        let is_normal = network.weights().is_gaussian() && matches!(network.bias(), BiasLaw::Zero | BiasLaw::Normal(_));
+        match network.architecture().is_dense_chain() {
+            _ if !is_normal => None,
+            true => Some(Self::Chain(ChainLaw::of_network(network))),
+            false => SpatialLaw::of_network(network).map(Self::Spatial),
+        }
+    }
+
+    /// Adds the expected crossings of every layer; `false` where it does not apply to the path.
+    fn add_crossings(&self, path: &Path, total: &mut [f64]) -> bool {
+        match self {
+            Self::Chain(law) => law.add_crossings(path, total),
+            Self::Spatial(law) => law.add_crossings(path, total),
+        }
+    }
+
+    /// Cost of a path, as a multiple of drawing a number.
+    fn cost(&self, ensemble: &Ensemble) -> u128 {
+        let depth = ensemble.network.architecture().depth().div_ceil(16) as u128;
+        let (closed_form, is_closed) = match self {
+            Self::Chain(law) => (ensemble.path.n_coordinates() * depth, law.ratios.is_some()),
+            Self::Spatial(law) => (ensemble.path.n_coordinates() + law.work() as u128 / 4, law.is_homogeneous()),
+        };
+        closed_form * if is_closed { 1 } else { QUADRATURE_COST }
+    }
+}
+
+/// What the law of dense layers one after the other depends on.
+struct ChainLaw<'a> {
     layers: Vec<LayerLaw<'a>>,
     /// Where all activations multiply all moments by one factor, the ratio of E z(0)^2 to the factor of |x|^2 in E z(x)^2 for
     /// each layer.
@@ -161,15 +211,9 @@ struct LayerLaw<'a> {
     switches: Switches,
 }
 
-impl<'a> Law<'a> {
-    /// `None` unless layers are dense, weights independent normal, and biases normal or zero.
-    fn of_network(network: &'a RandomNetwork) -> Option<Self> {
-        if !network.architecture().is_dense_chain() {
-            return None;
-        }
-        if !(network.weights().is_gaussian() && matches!(network.bias(), BiasLaw::Zero | BiasLaw::Normal(_))) {
-            return None;
-        }
+impl<'a> ChainLaw<'a> {
+    /// Weights are independent normal, biases normal or zero.
+    fn of_network(network: &'a RandomNetwork) -> Self {
         let shape = network.architecture().layers();
         let layers: Vec<LayerLaw> = shape
             .iter()
@@ -194,7 +238,7 @@ impl<'a> Law<'a> {
             }
             ratios
         });
-        Some(Self { layers, ratios })
+        Self { layers, ratios }
     }
 
     /// Variance of a weight of the first layer.
@@ -272,22 +316,26 @@ impl Line {
     }
 }
 
-/// Nodes and weights of an integral along a line: Gauss-Legendre rules on panels that double away from the point nearest to the
-/// origin. All moments are functions of `scale`^2 + t^2, so rates are smooth in log t beyond `scale` and smooth in t below.
+/// Nodes and weights of an integral along a line, on panels that double away from the point nearest to the origin. All moments are functions of
+/// `scale`^2 + t^2, so rates are smooth in log t beyond `scale` and smooth in t below.
 fn nodes(line: Line, scale: f64) -> Vec<(f64, f64)> {
-    const RULE: [(f64, f64); 4] = [
-        (0.183_434_642_495_649_8, 0.362_683_783_378_362),
-        (0.525_532_409_916_329, 0.313_706_645_877_887_3),
-        (0.796_666_477_413_626_7, 0.222_381_034_453_374_47),
-        (0.960_289_856_497_536_3, 0.101_228_536_290_376_26),
-    ];
     let reach = line.from.abs().max(line.to.abs());
     // Below a billionth of a billionth of the line there is nothing left to see.
     let finest = (0.5 * scale).max(1e-18 * reach);
     let doubled: Vec<f64> = std::iter::successors(Some(finest), |x| Some(2.0 * x)).take_while(|x| *x < reach).collect();
     let ends = doubled.iter().rev().map(|x| -x).chain([0.0]).chain(doubled.iter().copied());
     let inner = ends.filter(|t| *t > line.from && *t < line.to);
-    let ends: Vec<f64> = std::iter::once(line.from).chain(inner).chain([line.to]).collect();
+    gauss_nodes(&std::iter::once(line.from).chain(inner).chain([line.to]).collect::<Vec<f64>>())
+}
+
+/// Nodes and weights of Gauss-Legendre rules on panels with these ends.
+fn gauss_nodes(ends: &[f64]) -> Vec<(f64, f64)> {
+    const RULE: [(f64, f64); 4] = [
+        (0.183_434_642_495_649_8, 0.362_683_783_378_362),
+        (0.525_532_409_916_329, 0.313_706_645_877_887_3),
+        (0.796_666_477_413_626_7, 0.222_381_034_453_374_47),
+        (0.960_289_856_497_536_3, 0.101_228_536_290_376_26),
+    ];
     let panel = |ends: &[f64]| {
         let (middle, half) = (0.5 * (ends[0] + ends[1]), 0.5 * (ends[1] - ends[0]));
         RULE.into_iter().flat_map(move |(x, w)| [(middle - half * x, half * w), (middle + half * x, half * w)])
@@ -307,11 +355,9 @@ fn nodes(line: Line, scale: f64) -> Vec<(f64, f64)> {
 pub fn density(ensemble: &Ensemble) -> Result<Option<Vec<f64>>> {
     let network = &ensemble.network;
     let Some(law) = Law::of_network(network) else { return Ok(None) };
-    let depth = network.architecture().depth().div_ceil(16) as u128;
-    let cost = ensemble.path.n_coordinates() * depth * if law.ratios.is_some() { 1 } else { QUADRATURE_COST };
-    let n = (AVERAGE_COORDINATES / cost).clamp(1, MAX_AVERAGE_PATHS);
+    let n = (AVERAGE_COORDINATES / law.cost(ensemble)).clamp(1, MAX_AVERAGE_PATHS);
     let n = ensemble.path.n_given().unwrap_or(n as u64);
-    let mut crossings = vec![0.0; law.layers.len()];
+    let mut crossings = vec![0.0; network.architecture().depth()];
     let mut length = 0.0;
     let (mut paths, mut path) = (EvenPaths::centred(&ensemble.path), Path::at_origin(ensemble.path.dim()));
     for ix in 0..n {

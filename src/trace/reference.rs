@@ -5,7 +5,7 @@
 
 use super::Crossing;
 use crate::error::{Error, Result};
-use crate::network::{ActivationKind, Network, Pieces, pair_index, pairs};
+use crate::network::{ActivationKind, Grouping, Network, Pieces, pair_index, pairs};
 use crate::path::Path;
 
 struct Vertex {
@@ -41,8 +41,8 @@ pub(super) fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<
         }
         let mut switches = match shape.activation.kind() {
             ActivationKind::Scalar(pieces) | ActivationKind::Crelu(pieces) => of_pieces(pieces, &z),
-            ActivationKind::Maxout { rank } => of_maxima(*rank, &z),
-            ActivationKind::GroupSort { size } => of_orders(*size, &z),
+            ActivationKind::Maxout { .. } => of_maxima(shape.grouping(), &z),
+            ActivationKind::GroupSort { .. } => of_orders(shape.grouping(), &z),
         };
         for &Switch { interval, fraction, unit, breakpoint, rising, .. } in &switches {
             let position = match fraction {
@@ -57,7 +57,7 @@ pub(super) fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<
         let mut new = switches.chunk_by(|a, b| (a.interval, a.fraction) == (b.interval, b.fraction)).peekable();
         let mut refined = Vec::new();
         for (i, vertex) in vertices.iter().enumerate() {
-            let (h, kept) = (shape.activation.apply(&z[i]), vertex.keep(&places));
+            let (h, kept) = (shape.activate(&z[i]), vertex.keep(&places));
             refined.push(Vertex { position: vertex.position, h, kept });
             while let Some(group) = new.next_if(|group| group[0].interval == i) {
                 let fraction = group[0].fraction.expect("inside the interval");
@@ -72,7 +72,7 @@ pub(super) fn reference_crossings(network: &Network, path: &Path) -> Result<Vec<
                 let ends = vertex.keep(&places).into_iter().zip(next.keep(&places));
                 let kept = ends.map(|(a, b)| mix(&a, &b, fraction)).collect();
                 let position = between(vertex, next, fraction);
-                refined.push(Vertex { position, h: shape.activation.apply(&z), kept });
+                refined.push(Vertex { position, h: shape.activate(&z), kept });
             }
         }
         vertices = refined;
@@ -113,11 +113,12 @@ fn of_pieces(pieces: &Pieces<f64>, z: &[Vec<f64>]) -> Vec<Switch> {
 }
 
 /// Sorted groups: the difference of two rows changes sign. A pair is on its lower piece where row j is not above row i < j.
-fn of_orders(size: usize, z: &[Vec<f64>]) -> Vec<Switch> {
+fn of_orders(grouping: Grouping, z: &[Vec<f64>]) -> Vec<Switch> {
+    let size = grouping.size;
     let mut switches = Vec::new();
     for unit in 0..z[0].len() / size {
         for (breakpoint, (i, j)) in pairs(size).enumerate() {
-            let (i, j) = (unit * size + i, unit * size + j);
+            let (i, j) = (grouping.place(unit, i), grouping.place(unit, j));
             let difference: Vec<f64> = z.iter().map(|z| z[j] - z[i]).collect();
             switches.extend(of_level(&difference, 0.0, unit, breakpoint, Meets::Rows(i, j)));
         }
@@ -146,12 +147,15 @@ fn of_level(z: &[f64], tau: f64, unit: usize, breakpoint: usize, meets: Meets) -
 
 /// Maxout units: cut at every point where two rows meet, the path has one largest row between neighbouring cuts, the first of those that
 /// are equal all along.
-fn of_maxima(rank: usize, z: &[Vec<f64>]) -> Vec<Switch> {
+fn of_maxima(grouping: Grouping, z: &[Vec<f64>]) -> Vec<Switch> {
+    let rank = grouping.size;
     let mut switches = Vec::new();
     for unit in 0..z[0].len() / rank {
         let mut last = None;
         for (interval, ends) in z.windows(2).enumerate() {
-            let [a, b] = [0, 1].map(|end| &ends[end][unit * rank..][..rank]);
+            let rows =
+                |end: usize| (0..rank).map(move |row| ends[end][grouping.place(unit, row)]).collect::<Vec<f64>>();
+            let (a, b) = (rows(0), rows(1));
             let meets = pairs(rank).filter_map(|(i, j)| {
                 let (at_a, at_b) = (a[i] - a[j], b[j] - b[i]);
                 ((at_a > 0.0 && at_b > 0.0) || (at_a < 0.0 && at_b < 0.0)).then(|| at_a / (at_a + at_b))
@@ -160,7 +164,7 @@ fn of_maxima(rank: usize, z: &[Vec<f64>]) -> Vec<Switch> {
             cuts.sort_by(f64::total_cmp);
             cuts.dedup();
             for cut in cuts.windows(2) {
-                let middle = mix(a, b, 0.5 * (cut[0] + cut[1]));
+                let middle = mix(&a, &b, 0.5 * (cut[0] + cut[1]));
                 let now = (1..rank).fold(0, |top, row| if middle[row] > middle[top] { row } else { top });
                 if let Some(before) = last.replace(now).filter(|&before| before != now) {
                     let (i, j) = (usize::min(before, now), usize::max(before, now));
@@ -170,7 +174,7 @@ fn of_maxima(rank: usize, z: &[Vec<f64>]) -> Vec<Switch> {
                         unit,
                         breakpoint: pair_index(rank, i, j),
                         rising: now == j,
-                        meets: Meets::Rows(unit * rank + i, unit * rank + j),
+                        meets: Meets::Rows(grouping.place(unit, i), grouping.place(unit, j)),
                     });
                 }
             }

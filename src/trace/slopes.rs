@@ -1,7 +1,7 @@
 //! Which boundaries are knots.
 
 use super::Crossing;
-use crate::network::{Activation, ActivationKind, Network, pairs};
+use crate::network::{Activation, ActivationKind, Layer, Network, pairs};
 use crate::path::Path;
 
 /// The pieces that the units of a layer are on.
@@ -17,7 +17,7 @@ enum Pattern<'a> {
 }
 
 impl<'a> Pattern<'a> {
-    /// The pattern at pre-activations `z`; the lower piece of two.
+    /// The pattern at pre-activations `z`, unit after unit; the lower piece of two.
     fn at(activation: &'a Activation, z: &[f64]) -> Self {
         match activation.kind() {
             ActivationKind::Scalar(pieces) => {
@@ -36,7 +36,26 @@ impl<'a> Pattern<'a> {
         }
     }
 
-    /// The derivatives of the layer's outputs, from those of its pre-activations.
+    /// The derivatives of the layer's outputs, from those of its pre-activations, both in the layer's own order.
+    fn outputs_of(&self, layer: &Layer, dz: &[f64]) -> Vec<f64> {
+        let outputs = self.outputs(layer.grouping().gather(dz, &mut Vec::new()));
+        match self {
+            Self::Above { .. } => layer.grouping().scatter(outputs),
+            Self::Pieces { .. } | Self::Signs(_) | Self::Largest { .. } => outputs,
+        }
+    }
+
+    /// As [`Pattern::pass`], but in the layer's own order.
+    fn pass_in(&mut self, layer: &Layer, crossings: &[&Crossing], dz: &[f64]) -> Vec<(usize, f64)> {
+        let mut bends = self.pass(crossings, layer.grouping().gather(dz, &mut Vec::new()));
+        if let Self::Above { size, .. } = self {
+            let place = |row: usize| layer.grouping().place(row / *size, row % *size);
+            bends.iter_mut().for_each(|(output, _)| *output = place(*output));
+        }
+        bends
+    }
+
+    /// The derivatives of the layer's outputs, from those of its pre-activations, unit after unit.
     fn outputs(&self, dz: &[f64]) -> Vec<f64> {
         match self {
             Self::Pieces { slopes, pieces } => dz.iter().zip(pieces).map(|(dz, &piece)| dz * slopes[piece]).collect(),
@@ -146,8 +165,8 @@ impl<'a> SlopeWalk<'a> {
         let mut values = vec![point];
         for (layer, (shape, weights)) in network.architecture().layers().iter().zip(network.affine()).enumerate() {
             let z = shape.pre_activations(weights, &values[layer], |source| &values[source]);
-            walk.patterns.push(Pattern::at(&shape.activation, &z));
-            values.push(shape.activation.apply(&z));
+            walk.patterns.push(Pattern::at(&shape.activation, shape.grouping().gather(&z, &mut Vec::new())));
+            values.push(shape.activate(&z));
         }
         if path.n_vertices() > 1 {
             walk.turn(walk.edge);
@@ -163,7 +182,7 @@ impl<'a> SlopeWalk<'a> {
         let layers = self.network.architecture().layers().iter().zip(self.network.affine());
         for (layer, ((shape, weights), pattern)) in layers.zip(&self.patterns).enumerate() {
             let dz = shape.derivatives(weights, &values[layer], |source| &values[source]);
-            values.push(pattern.outputs(&dz));
+            values.push(pattern.outputs_of(shape, &dz));
             self.slopes.push(dz);
         }
     }
@@ -188,9 +207,9 @@ impl<'a> SlopeWalk<'a> {
         for (layer, ((shape, weights), (pattern, slopes))) in layers {
             let change = shape.derivatives(weights, &changes[layer], |source| &changes[source]);
             let passed: Vec<&Crossing> = crossings.iter().filter(|c| c.layer == layer).collect();
-            let bends = pattern.pass(&passed, slopes);
+            let bends = pattern.pass_in(shape, &passed, slopes);
             slopes.iter_mut().zip(&change).for_each(|(slope, change)| *slope += change);
-            let mut change = pattern.outputs(&change);
+            let mut change = pattern.outputs_of(shape, &change);
             bends.into_iter().for_each(|(output, bend)| change[output] += bend);
             changes.push(change);
         }

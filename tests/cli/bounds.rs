@@ -94,10 +94,13 @@ fn other_layers_have_upper_bounds() {
         }
     }
     let list = json(&["--arch", "1x3x3-c2k2", "--density"]);
-    for id in ["density_upper", "infinite_width_density"] {
-        let entry = list.iter().find(|e| e["id"] == id).expect("listed");
-        assert!(entry["reason"].as_str().is_some_and(|text| text.contains("none for convolutions")), "{entry}");
-    }
+    let entry = list.iter().find(|e| e["id"] == "density_upper").expect("listed");
+    assert!(entry["reason"].as_str().is_some_and(|text| text.contains("none for convolutions")), "{entry}");
+    let limit = list.iter().find(|e| e["id"] == "infinite_width_density").expect("listed");
+    assert!(!limit["value"].is_null(), "{limit}");
+    let list = json(&["--arch", "1x3x3-c2k2-avg", "--density"]);
+    let entry = list.iter().find(|e| e["id"] == "infinite_width_density").expect("listed");
+    assert!(entry["reason"].as_str().is_some_and(|text| text.contains("none for pooling")), "{entry}");
 }
 
 #[test]

@@ -87,10 +87,12 @@ fn convolutions_and_skips_are_architectures() {
     refuse_with("3x9-c4k3g2", &[], "2 groups");
     refuse_with("9-c4k3", &[], "needs an image before it");
     refuse_with("3-4-5~1", &[], "hidden layer 2: has 5 pre-activations");
-    refuse_with("1x9-c4k3", &["--activation", "max-min"], "max-min joins several filters");
+    refuse_with("1x9-c3k3", &["--activation", "max-min"], "hidden layer 1 'c3k3': has width 3, no multiple");
+    let pairs = row("1x9-c4k3", &["--activation", "max-min"]);
+    assert_eq!((pairs[0]["units"].as_str(), pairs[0]["engine"].as_str()), ("28", "cpu"));
     let table = succeed(&["estimate", "--networks", "5", "--arch", "1x9-c4k3"]);
     assert!(table.contains("No upper bound on the density applies: there is none for convolutions"), "{table}");
-    let rice = row("3x6x6-c4k3p1-[c4k3p1-c4k3p1]x2-avg", &["--method", "rice"]);
+    let rice = row("3x6x6-c4k3p1-[c4k3p1-c4k3p1]x2-avg", &["--method", "rice", "--quiet"]);
     assert!(rice[1]["mean_density"] == rice[0]["mean_density"] && rice[2]["mean_density"].is_empty());
     refuse(
         &["estimate", "--arch", "1x9-c4k3-max2", "--method", "rice"],

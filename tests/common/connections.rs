@@ -1,6 +1,6 @@
 //! What every unit of a layer is connected to, from the definitions of the maps.
 
-use linregions::network::{Affine, Network, Windows};
+use linregions::network::{Affine, Layer, Network, Windows};
 
 /// A weight with the source that it multiplies (0 the input, l the outputs of hidden layer l) and the place of the value there.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,19 @@ pub fn connections(network: &Network, layer: usize) -> Vec<(Vec<Connection>, f64
         add(skip.source, lists);
     }
     units
+}
+
+/// The pre-activations of a layer that unit `unit` joins: in a convolution so many filters at one position, else as they come.
+pub fn members(layer: &Layer, unit: usize) -> Vec<usize> {
+    let size = layer.activation.group_size();
+    match &layer.affine {
+        Affine::Convolution(convolution) if size > 1 => {
+            let positions = convolution.windows.positions();
+            let (channel, position) = (unit / positions, unit % positions);
+            (0..size).map(|filter| (channel * size + filter) * positions + position).collect()
+        }
+        _ => (unit * size..(unit + 1) * size).collect(),
+    }
 }
 
 fn of_map(map: &Affine, weight: &[f64]) -> Vec<Vec<(usize, f64)>> {

@@ -1,7 +1,7 @@
 //! Activations of many pre-activations at once.
 
 use super::real::Real;
-use crate::network::{Activation, ActivationKind, Pieces};
+use crate::network::{ActivationKind, Grouping, Layer, Pieces};
 
 /// An activation in one number type.
 pub(super) enum Activate<T> {
@@ -10,22 +10,18 @@ pub(super) enum Activate<T> {
     Crelu {
         units: usize,
     },
-    Maxout {
-        rank: usize,
-    },
-    GroupSort {
-        size: usize,
-    },
+    Maxout(Grouping),
+    GroupSort(Grouping),
 }
 
 impl<T: Real> Activate<T> {
-    /// For a layer of so many pre-activations.
-    pub(super) fn new(activation: &Activation, pre_activations: usize) -> Self {
-        match activation.kind() {
+    /// That of a layer.
+    pub(super) fn new(layer: &Layer) -> Self {
+        match layer.activation.kind() {
             ActivationKind::Scalar(pieces) => Self::Scalar(pieces.map(T::from_f64)),
-            ActivationKind::Crelu(_) => Self::Crelu { units: pre_activations },
-            ActivationKind::Maxout { rank } => Self::Maxout { rank: *rank },
-            ActivationKind::GroupSort { size } => Self::GroupSort { size: *size },
+            ActivationKind::Crelu(_) => Self::Crelu { units: layer.affine.units() },
+            ActivationKind::Maxout { .. } => Self::Maxout(layer.grouping()),
+            ActivationKind::GroupSort { .. } => Self::GroupSort(layer.grouping()),
         }
     }
 
@@ -43,15 +39,29 @@ impl<T: Real> Activate<T> {
                     }
                 }
             }
-            Self::Maxout { rank } => {
-                for (h, unit) in h.iter_mut().zip(z.chunks_exact(*rank)) {
-                    *h = unit.iter().fold(unit[0], |largest, &z| if z > largest { z } else { largest });
+            Self::Maxout(Grouping { size, stride }) => {
+                let units = h.chunks_exact_mut(*stride).zip(z.chunks_exact(size * stride));
+                for (h, z) in units {
+                    for (first, h) in h.iter_mut().enumerate() {
+                        let rows = z[first..].iter().step_by(*stride);
+                        *h = rows.fold(z[first], |largest, &z| if z > largest { z } else { largest });
+                    }
                 }
             }
-            Self::GroupSort { size } => {
+            Self::GroupSort(Grouping { size, stride }) => {
+                let descending = |a: &T, b: &T| b.partial_cmp(a).expect("finite pre-activations");
                 h.copy_from_slice(z);
-                for group in h.chunks_exact_mut(*size) {
-                    group.sort_unstable_by(|a, b| b.partial_cmp(a).expect("finite pre-activations"));
+                if *stride == 1 {
+                    return h.chunks_exact_mut(*size).for_each(|group| group.sort_unstable_by(descending));
+                }
+                let mut group = Vec::with_capacity(*size);
+                for h in h.chunks_exact_mut(size * stride) {
+                    for first in 0..*stride {
+                        group.clear();
+                        group.extend(h[first..].iter().step_by(*stride));
+                        group.sort_unstable_by(descending);
+                        h[first..].iter_mut().step_by(*stride).zip(&group).for_each(|(h, &z)| *h = z);
+                    }
                 }
             }
         }

@@ -246,7 +246,7 @@ impl Engine for CpuEngine {
                     values
                         + known
                         + LayerMap::<f32>::bytes(layer, rows) * size / 4
-                        + 16 * layer.affine.units() as u128
+                        + (16 + 2 * size) * layer.affine.units() as u128
                         + (16 + layer.groups() as u128) * pairs as u128
                 };
                 let layers: u128 = architecture.layers().iter().enumerate().map(of_layer).sum();

@@ -11,7 +11,7 @@ use super::activate::Activate;
 use super::affine::{LayerMap, Rows};
 use super::halt::Halt;
 use super::real::{AllFinite, Real};
-use crate::network::{ActivationKind, AffineWeights, Layer, pairs};
+use crate::network::{ActivationKind, AffineWeights, Grouping, Layer, pairs};
 
 /// One hidden layer.
 pub(super) struct Stage<T> {
@@ -24,6 +24,9 @@ pub(super) struct Stage<T> {
     outputs: usize,
     breakpoints: Vec<T>,
     activation: Activate<T>,
+    grouping: Grouping,
+    /// Room for the pre-activations of a row unit after unit.
+    room: Vec<T>,
     last_seen: LastSeen<T>,
     z: Vec<T>,
     h: Vec<T>,
@@ -74,7 +77,9 @@ impl<T: Real> Stage<T> {
             width,
             outputs,
             breakpoints: shape.activation.breakpoints().iter().map(|&tau| T::from_f64(tau)).collect(),
-            activation: Activate::new(&shape.activation, width),
+            activation: Activate::new(shape),
+            grouping: shape.grouping(),
+            room: Vec::new(),
             last_seen: LastSeen::new(shape),
             z: vec![T::default(); width * capacity],
             h: vec![T::default(); outputs * capacity],
@@ -130,6 +135,7 @@ impl<T: Real> WithSimd for Compare<'_, T> {
         let n = self.changed.len();
         let z = &stage.z[..n * stage.width];
         for (z, changed) in z.chunks_exact(stage.width).zip(self.changed) {
+            let z = stage.grouping.gather(z, &mut stage.room);
             let flips = match &mut stage.last_seen {
                 LastSeen::Side { side, flipped } => compare(&stage.breakpoints, z, side, flipped),
                 LastSeen::Largest(rows) => compare_largest(z, rows),

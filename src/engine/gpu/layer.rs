@@ -183,11 +183,15 @@ pub fn check(architecture: &Architecture) -> Result<()> {
     for (l, layer) in LayerShape::of(architecture).iter().enumerate() {
         let together = layer.most_crossings();
         let across = architecture.layers()[l].maps().map(tiles_across).max().unwrap_or(0);
-        if together <= MAX_ITERATIONS && layer.search() <= MAX_ITERATIONS && across <= MAX_ACROSS {
+        let joins_filters = !architecture.layers()[l].grouping().is_consecutive();
+        if together <= MAX_ITERATIONS && layer.search() <= MAX_ITERATIONS && across <= MAX_ACROSS && !joins_filters {
             continue;
         }
         let groups = layer.groups();
         let what = match layer.kind {
+            _ if joins_filters => {
+                format!("{} of filters is not on the GPU engine so far", architecture.layers()[l].activation)
+            }
             _ if across > MAX_ACROSS => "its filters are in more groups than the GPU engine takes".to_owned(),
             UnitKind::Scalar { .. } | UnitKind::Crelu => {
                 format!("its units have {together} breakpoints together, the GPU engine takes {MAX_ITERATIONS}")
@@ -272,6 +276,7 @@ mod tests {
             ("2-2048", "group-sort:64", "32 sorted groups of 64"),
             ("70000x1-c70000k1g70000", "identity", "in more groups than"),
             ("2x200x200-c2k1", "relu", "80000 breakpoints"),
+            ("1x9-c4k3", "max-min", "max-min of filters"),
         ] {
             let activation = if text == "2-3-1024" { "maxout:64" } else { activation };
             let error = check(&architecture(text, activation)).unwrap_err().to_string();

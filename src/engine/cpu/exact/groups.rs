@@ -5,7 +5,7 @@
 //! piece at a vertex if the intervals before and after differ there, and between vertices if the two ends of an interval do.
 
 use crate::engine::cpu::real::Real;
-use crate::network::{Activation, ActivationKind, pair_index, pairs};
+use crate::network::{ActivationKind, Grouping, Layer, pair_index, pairs};
 
 /// A change of piece.
 pub(super) struct Switch<T> {
@@ -19,11 +19,13 @@ pub(super) struct Switch<T> {
 }
 
 /// The units of a layer along the path.
-pub(super) struct Groups {
-    size: usize,
+pub(super) struct Groups<T> {
+    grouping: Grouping,
     pairs: Vec<(usize, usize)>,
     pieces: Pieces,
     started: bool,
+    /// Room for pre-activations unit after unit, at two vertices.
+    room: [Vec<T>; 2],
 }
 
 /// The pieces at the end of the interval before.
@@ -34,23 +36,24 @@ enum Pieces {
     Order(Vec<usize>),
 }
 
-impl Groups {
+impl<T: Real> Groups<T> {
     /// `None` where every pre-activation changes piece by itself.
-    pub(super) fn new(activation: &Activation, pre_activations: usize) -> Option<Self> {
-        let (size, pieces) = match activation.kind() {
+    pub(super) fn new(layer: &Layer) -> Option<Self> {
+        let pieces = match layer.activation.kind() {
             ActivationKind::Scalar(_) | ActivationKind::Crelu(_) => return None,
-            ActivationKind::Maxout { rank } => (*rank, Pieces::Largest(vec![0; pre_activations / rank])),
+            ActivationKind::Maxout { .. } => Pieces::Largest(vec![0; layer.groups()]),
             ActivationKind::GroupSort { size } => {
-                (*size, Pieces::Order((0..pre_activations).map(|row| row % size).collect()))
+                Pieces::Order((0..layer.affine.units()).map(|row| row % size).collect())
             }
         };
-        Some(Self { size, pairs: pairs(size).collect(), pieces, started: false })
+        let grouping = layer.grouping();
+        Some(Self { grouping, pairs: pairs(grouping.size).collect(), pieces, started: false, room: Default::default() })
     }
 
     /// The rows of the layer that a pair of a unit is.
     pub(super) fn rows(&self, unit: usize, pair: usize) -> (usize, usize) {
         let (i, j) = self.pairs[pair];
-        (unit * self.size + i, unit * self.size + j)
+        (self.grouping.place(unit, i), self.grouping.place(unit, j))
     }
 
     /// Forgets the path before.
@@ -60,9 +63,11 @@ impl Groups {
 
     /// Finds the changes of piece at a vertex with pre-activations `a` and on the interval to the next, with `b`.
     #[inline(always)]
-    pub(super) fn scan<T: Real>(&mut self, a: &[T], b: &[T], found: &mut Vec<Switch<T>>) {
+    pub(super) fn scan(&mut self, a: &[T], b: &[T], found: &mut Vec<Switch<T>>) {
         let started = std::mem::replace(&mut self.started, true);
-        let units = a.chunks_exact(self.size).zip(b.chunks_exact(self.size)).enumerate();
+        let (size, [room_a, room_b]) = (self.grouping.size, &mut self.room);
+        let (a, b) = (self.grouping.gather(a, room_a), self.grouping.gather(b, room_b));
+        let units = a.chunks_exact(size).zip(b.chunks_exact(size)).enumerate();
         match &mut self.pieces {
             Pieces::Largest(rows) => {
                 for ((unit, (a, b)), row) in units.zip(rows) {
@@ -76,7 +81,7 @@ impl Groups {
                 }
             }
             Pieces::Order(order) => {
-                for ((unit, (a, b)), order) in units.zip(order.chunks_exact_mut(self.size)) {
+                for ((unit, (a, b)), order) in units.zip(order.chunks_exact_mut(size)) {
                     let mut switch = |fraction, up: usize, down: usize| {
                         let pair = pair_index(a.len(), up.min(down), up.max(down));
                         found.push(Switch { fraction, unit, pair, rising: up > down });

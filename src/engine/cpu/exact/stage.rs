@@ -9,7 +9,7 @@ use crate::engine::cpu::activate::{Activate, activate};
 use crate::engine::cpu::affine::{LayerMap, Rows};
 use crate::engine::cpu::halt::Halt;
 use crate::engine::cpu::real::{AllFinite, Real};
-use crate::network::{Activation, Affine, AffineWeights, Architecture, Pieces};
+use crate::network::{Affine, AffineWeights, Architecture, Layer, Pieces};
 use crate::trace::Crossing;
 
 /// Neighbouring units compared at a time in the search for crossings.
@@ -38,13 +38,13 @@ enum Units<T> {
     /// Units of one pre-activation and several outputs each.
     Several(Activate<T>),
     /// Units of several pre-activations each.
-    Grouped { groups: Groups, activation: Activate<T> },
+    Grouped { groups: Groups<T>, activation: Activate<T> },
 }
 
 impl<T: Real> Units<T> {
-    fn new(pre_activations: usize, activation: &Activation) -> Self {
-        let outputs = || Activate::new(activation, pre_activations);
-        match (Groups::new(activation, pre_activations), activation.scalar()) {
+    fn new(layer: &Layer) -> Self {
+        let outputs = || Activate::new(layer);
+        match (Groups::new(layer), layer.activation.scalar()) {
             (Some(groups), _) => Self::Grouped { groups, activation: outputs() },
             (None, None) => Self::Several(outputs()),
             (None, Some(exact)) => Self::Scalar {
@@ -148,7 +148,7 @@ impl<T: Real> Stage<T> {
                 true => 0,
                 false => (shape.maps().map(Affine::n_products).sum::<u128>() / width as u128) as usize,
             },
-            units: Units::new(width, &shape.activation),
+            units: Units::new(shape),
             breakpoints: shape.activation.breakpoints().iter().map(|&tau| T::from_f64(tau)).collect(),
             has_flat_piece: scalar.is_some_and(|pieces| pieces.slopes.contains(&0.0)),
             z: vec![T::default(); width * (capacity + 2)],

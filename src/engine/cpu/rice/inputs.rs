@@ -346,6 +346,7 @@ mod tests {
             ("2x9-c6k3p1-c6k3p1g3+-c6k3p1~1~2+1", "relu"),
             ("3-6-6~1", "max-min"),
             ("3-12-6~1+", "maxout:2"),
+            ("2x5-c4k2p1-c4k3p1~1-c4k1g2+1", "max-min"),
         ] {
             let shape = Architecture::parse(text, activation.parse::<Activation>().unwrap(), 1).unwrap();
             let number = |i: usize, salt: usize| ((i * 7 + salt * 5) % 13) as f64 / 4.0 - 1.4;
@@ -386,7 +387,8 @@ mod tests {
                     levels.iter().map(|tau| crossing_rate(q, r / q, s - r * r / q, tau - m, -dm)).sum()
                 };
                 let of_pair = |pair: usize| {
-                    let ([q, r, s], [a, b]) = (moments[2 * pair], [2 * pair, 2 * pair + 1].map(|unit| means[unit]));
+                    let [i, j] = [0, 1].map(|row| layer.grouping().place(pair, row));
+                    let ([q, r, s], [a, b]) = (moments[i], [means[i], means[j]]);
                     crossing_rate(2.0 * q, r / q, 2.0 * (s - r * r / q), b[0] - a[0], b[1] - a[1])
                 };
                 let expected: f64 = match layer.activation.group_size() {

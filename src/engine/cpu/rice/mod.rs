@@ -106,7 +106,7 @@ impl<T: Real> Layer<T> {
         Self {
             map: LayerMap::new(layer),
             skips: layer.skips.iter().map(|skip| skip.source).collect(),
-            activation: Activate::new(&layer.activation, layer.affine.units()),
+            activation: Activate::new(layer),
             width: layer.affine.units(),
             outputs: layer.outputs(),
             rate,

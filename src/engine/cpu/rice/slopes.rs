@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::engine::cpu::activate::{Activate, activate};
 use crate::engine::cpu::real::Real;
-use crate::network::Pieces;
+use crate::network::{Grouping, Pieces};
 
 /// Values that go through all pieces of the activation together.
 const ROW: usize = 256;
@@ -44,25 +44,31 @@ impl<T: Real> WithSimd for Differentiate<'_, T> {
                     }
                 }
             }
-            Activate::Maxout { rank } => {
-                let units = z.chunks_exact(*rank).zip(dz.chunks_exact(*rank));
-                for ((z, dz), (h, dh)) in units.zip(h.iter_mut().zip(dh)) {
-                    (*h, *dh) = (z[0], dz[0]);
-                    for (&z, &dz) in z.iter().zip(dz) {
-                        (*h, *dh) = if z > *h { (z, dz) } else { (*h, *dh) };
+            Activate::Maxout(Grouping { size, stride }) => {
+                let units = z.chunks_exact(size * stride).zip(dz.chunks_exact(size * stride));
+                for ((z, dz), (h, dh)) in units.zip(h.chunks_exact_mut(*stride).zip(dh.chunks_exact_mut(*stride))) {
+                    for (first, (h, dh)) in h.iter_mut().zip(dh).enumerate() {
+                        (*h, *dh) = (z[first], dz[first]);
+                        for (&z, &dz) in z[first..].iter().zip(&dz[first..]).step_by(*stride) {
+                            (*h, *dh) = if z > *h { (z, dz) } else { (*h, *dh) };
+                        }
                     }
                 }
             }
-            Activate::GroupSort { size } => {
-                let groups = z.chunks_exact(*size).zip(dz.chunks_exact(*size));
-                let sorted = h.chunks_exact_mut(*size).zip(dh.chunks_exact_mut(*size));
+            Activate::GroupSort(Grouping { size, stride }) => {
+                let groups = z.chunks_exact(size * stride).zip(dz.chunks_exact(size * stride));
+                let sorted = h.chunks_exact_mut(size * stride).zip(dh.chunks_exact_mut(size * stride));
                 let mut pairs: Vec<(T, T)> = Vec::with_capacity(*size);
                 for ((z, dz), (h, dh)) in groups.zip(sorted) {
-                    pairs.clear();
-                    pairs.extend(z.iter().copied().zip(dz.iter().copied()));
-                    pairs.sort_by(|a, b| b.0.partial_cmp(&a.0).expect("finite pre-activations"));
-                    for ((h, dh), &pair) in h.iter_mut().zip(dh).zip(&pairs) {
-                        (*h, *dh) = pair;
+                    for first in 0..*stride {
+                        pairs.clear();
+                        let rows = z[first..].iter().zip(&dz[first..]).step_by(*stride);
+                        pairs.extend(rows.map(|(&z, &dz)| (z, dz)));
+                        pairs.sort_by(|a, b| b.0.partial_cmp(&a.0).expect("finite pre-activations"));
+                        let rows = h[first..].iter_mut().zip(&mut dh[first..]).step_by(*stride);
+                        for ((h, dh), &pair) in rows.zip(&pairs) {
+                            (*h, *dh) = pair;
+                        }
                     }
                 }
             }
