@@ -92,10 +92,14 @@ impl Layer {
             *first.entry(rows).or_insert(u)
         });
         layer.twin = twin.collect();
-        let fixed: Vec<Vec<bool>> = before.iter().map(Self::fixed_outputs).collect();
-        let is_fixed = |source: usize, input: usize| source.checked_sub(1).is_some_and(|l| fixed[l][input]);
+        let terms = || layer.terms.iter();
+        let fixed: Vec<Vec<bool>> = terms()
+            .map(|term| {
+                term.source.checked_sub(1).map_or_else(|| vec![false; term.n_inputs], |l| before[l].fixed_outputs())
+            })
+            .collect();
         let is_constant =
-            |row: usize| layer.terms.iter().all(|term| term.inputs(row).all(|(input, _)| is_fixed(term.source, input)));
+            |row: usize| terms().zip(&fixed).all(|(term, is_fixed)| term.inputs(row).all(|(input, _)| is_fixed[input]));
         layer.is_constant = (0..n_rows).map(is_constant).collect();
         Ok(layer)
     }

@@ -1,7 +1,7 @@
 //! The complex of all cells: vertices, edges and convex polygons that share them.
 
 use super::cut::{Cell, CutCell, CutEdge, Part};
-use super::filter::{Filter, Line, Point};
+use super::filter::{Filter, Kept, Line, Point};
 use crate::error::{Error, Result};
 
 /// What made an edge.
@@ -67,6 +67,8 @@ pub(super) struct Complex {
     pub patterns: Vec<u64>,
     /// Words of one pattern.
     pub n_words: usize,
+    /// What cells keep of the layers so far, or nothing.
+    pub kept: Vec<Kept>,
 }
 
 /// Bytes that a cell takes on average while a layer is added, its pattern apart: four corners, two edges and a vertex, twice, and
@@ -86,6 +88,7 @@ impl Complex {
             starts: vec![0, polygon.len()],
             patterns: Vec::new(),
             n_words: 0,
+            kept: Vec::new(),
         }
     }
 
@@ -107,6 +110,7 @@ impl Complex {
             points: corners.iter().map(|c| self.vertices[c.vertex as usize]).collect(),
             sides: corners.iter().map(|c| c.edge as usize).map(|e| (self.edges[e].source, self.lines[e])).collect(),
             pattern: self.pattern(cell),
+            kept: self.kept.get(cell),
         }
     }
 }
@@ -141,6 +145,7 @@ impl<'a> Assembly<'a> {
             starts: vec![0],
             patterns: Vec::new(),
             n_words: old.n_words + layer_words,
+            kept: Vec::new(),
         };
         Self { old, new, chains: vec![None; old.edges.len()], n_added: 0 }
     }
@@ -149,7 +154,7 @@ impl<'a> Assembly<'a> {
     ///
     /// # Errors
     /// More vertices, edges or cells than can be numbered.
-    pub(super) fn add(&mut self, cut: &CutCell) -> Result<()> {
+    pub(super) fn add(&mut self, cut: CutCell) -> Result<()> {
         let old_corners = self.old.corners(self.n_added);
         let mut vertices = vec![u32::MAX; cut.vertices.len()];
         let mut edges = vec![u32::MAX; cut.edges.len()];
@@ -187,8 +192,9 @@ impl<'a> Assembly<'a> {
             }
         }
         for part in &cut.parts {
-            self.push_part(part, cut, &mut vertices, &mut edges)?;
+            self.push_part(part, &cut, &mut vertices, &mut edges)?;
         }
+        self.new.kept.extend(cut.kept);
         self.n_added += 1;
         Ok(())
     }

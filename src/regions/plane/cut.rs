@@ -2,7 +2,7 @@
 
 use super::complex::{Corner, Source};
 use super::exact::{ExactCell, ExactNetwork};
-use super::filter::{Bounded, Filter, Form, Forms, Line, Point, Scratch};
+use super::filter::{Bounded, Filter, Form, Forms, Kept, Line, Point, Scratch};
 use super::merge::merge;
 use super::pattern::Field;
 use crate::error::Result;
@@ -49,6 +49,8 @@ pub(super) struct CutCell {
     /// For each side its edges, counter-clockwise.
     pub chains: Vec<Vec<u32>>,
     pub parts: Vec<Part>,
+    /// For each part, where cells keep it.
+    pub kept: Vec<Kept>,
     pub close_calls: u64,
 }
 
@@ -60,6 +62,8 @@ pub(super) struct Cell<'a> {
     pub sides: Vec<(Source, Line)>,
     /// Fields of the layers before.
     pub pattern: &'a [u64],
+    /// What the next layer is made of, if that was kept.
+    pub kept: Option<&'a Kept>,
 }
 
 /// What may cut a part of a cell.
@@ -103,7 +107,13 @@ pub(super) fn cut(
     scratch: &mut Scratch,
     grown: &(impl Fn(usize) -> Result<()> + Sync),
 ) -> Result<CutCell> {
-    let forms = filter.pre_activations(layer, cell.pattern, scratch)?;
+    match cell.kept {
+        Some(kept) => filter.pre_activations_of(layer, kept, scratch)?,
+        None => {
+            filter.pre_activations(layer, cell.pattern, scratch)?;
+        }
+    }
+    let forms = &scratch.forms;
     let (units, exact) = (filter.units(layer), ExactCell::new(exact, cell.pattern));
     let mut cutter = Cutter { filter, forms, units, layer, field, exact, cut: CutCell::whole(cell, field) };
     // Parts with the passages that may cross them: those that cross what they were cut from.
@@ -121,10 +131,14 @@ pub(super) fn cut(
         }
         open.push((part, rest.to_vec()));
     }
+    let mut cut = cutter.cut;
     if let ActivationKind::Maxout { .. } = units.kind() {
-        merge(&mut cutter.cut, cell.points.len());
+        merge(&mut cut, cell.points.len());
     }
-    Ok(cutter.cut)
+    if filter.keeps(layer) {
+        cut.kept = cut.parts.iter().map(|part| filter.keep(layer, &part.pattern, cell.kept, scratch)).collect();
+    }
+    Ok(cut)
 }
 
 /// All passages of a layer, in one order.
@@ -159,6 +173,7 @@ impl CutCell {
             edges: (0..n).map(side).collect(),
             chains: (0..n as u32).map(|ix| vec![ix]).collect(),
             parts: vec![Part { corners, pattern: vec![0; field.n_words()] }],
+            kept: Vec::new(),
             close_calls: 0,
         }
     }

@@ -9,6 +9,9 @@ use crate::regions::units::{Selected, Switch, Units};
 
 /// Products of magnitudes of at least this size do not vanish: an error bound is zero only where everything is exactly zero.
 const FLOOR: f64 = 1e-150;
+/// Layers after which cells keep forms, and the most forms that they keep: of 32 bytes each.
+const MIN_KEPT_DEPTH: usize = 4;
+pub(super) const MAX_KEPT: usize = 24;
 /// Covers the rounding of bounds themselves.
 const SLACK: f64 = 1.01;
 
@@ -36,6 +39,16 @@ impl Forms {
     /// The largest magnitude of a form in a window with coordinates up to `reach`.
     fn magnitude(&self, ix: usize, reach: f64) -> f64 {
         (self.a[ix].abs() + self.b[ix].abs()) * reach + self.c[ix].abs()
+    }
+}
+
+/// What the layers after one are made of on a cell: its outputs, and the earlier sources that one of them adds.
+#[derive(Clone, Debug)]
+pub(super) struct Kept(Vec<(usize, Forms)>);
+
+impl Kept {
+    fn source(&self, source: usize) -> &Forms {
+        &self.0.iter().find(|(ix, _)| *ix == source).expect("what is added later is kept").1
     }
 }
 
@@ -93,7 +106,7 @@ pub(super) struct Filter<'a> {
 /// Memory to compute forms in.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    forms: Forms,
+    pub forms: Forms,
     /// The outputs of the layers so far.
     outputs: Vec<Forms>,
     pattern: Vec<usize>,
@@ -135,7 +148,7 @@ impl<'a> Filter<'a> {
             first: Forms::default(),
         };
         let mut first = Forms::default();
-        filter.affine(0, &[], &mut first)?;
+        filter.affine(0, |_| &filter.inputs, &mut first)?;
         filter.first = first;
         Ok(filter)
     }
@@ -157,15 +170,49 @@ impl<'a> Filter<'a> {
         pattern: &[u64],
         scratch: &'s mut Scratch,
     ) -> Result<&'s Forms> {
-        scratch.forms.clone_from(&self.first);
-        if scratch.outputs.len() < layer {
-            scratch.outputs.resize_with(layer, Forms::default);
+        let Scratch { forms, outputs, pattern: fields, selected } = scratch;
+        forms.clone_from(&self.first);
+        if outputs.len() < layer {
+            outputs.resize_with(layer, Forms::default);
         }
         for before in 0..layer {
-            self.activate(before, pattern, scratch);
-            self.affine(before + 1, &scratch.outputs, &mut scratch.forms)?;
+            let words = self.layout.layer(before).of(pattern);
+            self.activate(before, words, forms, (&mut *fields, &mut *selected), &mut outputs[before]);
+            let source = |ix: usize| ix.checked_sub(1).map_or(&self.inputs, |layer| &outputs[layer]);
+            self.affine(before + 1, source, forms)?;
         }
-        Ok(&scratch.forms)
+        Ok(forms)
+    }
+
+    /// The same on a cell that has kept what the layer is made of.
+    pub(super) fn pre_activations_of(&self, layer: usize, kept: &Kept, scratch: &mut Scratch) -> Result<()> {
+        self.affine(layer, |ix| kept.source(ix), &mut scratch.forms)
+    }
+
+    /// Whether cells keep what comes out of a layer: in deep networks, where it is little, so that every layer takes the same time.
+    pub(super) fn keeps(&self, layer: usize) -> bool {
+        let architecture = self.network.architecture();
+        let n_forms = || self.sources_after(layer).map(|source| architecture.source_len(source)).sum::<usize>();
+        layer >= MIN_KEPT_DEPTH && n_forms() <= MAX_KEPT
+    }
+
+    fn sources_after(&self, layer: usize) -> impl Iterator<Item = usize> {
+        self.network.architecture().kept(layer + 1).iter().copied().chain([layer + 1])
+    }
+
+    /// What is kept behind a layer on a part of a cell with these words of the layer, from its pre-activations and what was kept of the
+    /// layers before, or is in the memory in which they were computed.
+    pub(super) fn keep(&self, layer: usize, words: &[u64], before: Option<&Kept>, scratch: &Scratch) -> Kept {
+        let source = |ix: usize| match before {
+            _ if ix == layer + 1 => {
+                let mut outputs = Forms::default();
+                self.activate(layer, words, &scratch.forms, (&mut Vec::new(), &mut Vec::new()), &mut outputs);
+                outputs
+            }
+            Some(kept) => kept.source(ix).clone(),
+            None => ix.checked_sub(1).map_or(&self.inputs, |layer| &scratch.outputs[layer]).clone(),
+        };
+        Kept(self.sources_after(layer).map(|ix| (ix, source(ix))).collect())
     }
 
     /// The weights, their magnitudes, and the source of every map of a layer, or of the read-out after the last. Those of a skip that adds
@@ -186,15 +233,15 @@ impl<'a> Filter<'a> {
         architecture.affine_map(layer).inputs() + of_skips
     }
 
-    /// Pre-activations of a layer from the outputs of those before it.
-    fn affine(&self, layer: usize, outputs: &[Forms], z: &mut Forms) -> Result<()> {
+    /// Pre-activations of a layer from its sources.
+    fn affine<'f>(&self, layer: usize, source: impl Fn(usize) -> &'f Forms, z: &mut Forms) -> Result<()> {
         let bias = &self.network.affine()[layer].bias;
         let units = bias.len();
         let gamma = dot_rounding(self.n_terms(layer));
         z.reset(units);
         z.c.copy_from_slice(bias);
-        for (weights, magnitudes, source) in self.maps(layer) {
-            let h = source.checked_sub(1).map_or(&self.inputs, |layer| &outputs[layer]);
+        for (weights, magnitudes, ix) in self.maps(layer) {
+            let h = source(ix);
             for input in 0..h.len() {
                 let [a, b, c] = [h.a[input], h.b[input], h.c[input]];
                 let error = h.error[input] + gamma * h.magnitude(input, self.reach);
@@ -254,14 +301,19 @@ impl<'a> Filter<'a> {
         z
     }
 
-    /// Turns pre-activations of a layer into its outputs on a cell.
-    fn activate(&self, layer: usize, pattern: &[u64], scratch: &mut Scratch) {
-        let (field, units) = (self.layout.layer(layer), &self.units[layer]);
-        let Scratch { forms, outputs, pattern: fields, selected } = scratch;
+    /// Turns pre-activations of a layer into its outputs on a cell with these words of the layer.
+    fn activate(
+        &self,
+        layer: usize,
+        words: &[u64],
+        forms: &Forms,
+        (fields, selected): (&mut Vec<usize>, &mut Vec<Selected>),
+        h: &mut Forms,
+    ) {
+        let units = &self.units[layer];
         fields.clear();
-        fields.extend(field.all(field.of(pattern)));
+        fields.extend(self.layout.layer(layer).all(words));
         units.select(fields, selected);
-        let h = &mut outputs[layer];
         h.reset(selected.len());
         for (output, &Selected { row, form }) in selected.iter().enumerate() {
             let (slope, intercept) = (units.slopes[form], units.intercepts[form]);

@@ -8,7 +8,7 @@ use super::affine_plane::{Plane, Window, polygon_area};
 use super::complex::{Assembly, CELL_BYTES, Complex, Edge};
 use super::cut::{CutCell, cut};
 use super::exact::ExactNetwork;
-use super::filter::{Filter, Scratch};
+use super::filter::{Filter, MAX_KEPT, Scratch};
 use super::knots::{flips, knots, linear_regions};
 use super::measure::{AreaSummary, LayerEdges};
 use super::pattern::PatternLayout;
@@ -280,7 +280,8 @@ struct Step<'a> {
 impl Step<'_> {
     fn cut_all(&self, complex: &Complex, close_calls: &mut u64) -> Result<Complex> {
         let field = self.layout.layer(self.layer);
-        let bytes = CELL_BYTES + 16 * self.layout.n_words(self.layer + 1);
+        let kept = if self.filter.keeps(self.layer) { 2 * 32 * MAX_KEPT } else { 0 };
+        let bytes = CELL_BYTES + 16 * self.layout.n_words(self.layer + 1) + kept;
         let n_regions = AtomicUsize::new(complex.n_cells());
         let grown = |n: usize| {
             stop_here(self.stop)?;
@@ -300,9 +301,9 @@ impl Step<'_> {
         for start in (0..complex.n_cells()).step_by(BLOCK) {
             let block = start..(start + BLOCK).min(complex.n_cells());
             let cells: Result<Vec<CutCell>> = block.into_par_iter().map_init(Scratch::default, cut_one).collect();
-            for cell in &cells? {
-                assembly.add(cell)?;
+            for cell in cells? {
                 *close_calls += cell.close_calls;
+                assembly.add(cell)?;
             }
         }
         Ok(assembly.finish())

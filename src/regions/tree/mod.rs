@@ -8,6 +8,7 @@
 //! into as many parts as it has rows that are largest somewhere, each part by all comparisons with its row.
 
 mod facets;
+mod open;
 mod parity;
 mod reach;
 mod tally;
