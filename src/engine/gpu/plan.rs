@@ -432,7 +432,7 @@ mod tests {
         let wide = shape("2-40000x2", Method::Exact, 2);
         let error = fit(&wide, 1, 1, &LIMITS, 1.0).unwrap_err().to_string();
         assert!(error.contains("here") && error.contains("weights") && error.contains("128 MiB"), "{error}");
-        let vast = activated("64x128x256-c64k3p1-avg", "identity", Method::Exact, 2);
+        let vast = activated("64x128x256-c70k3p1-avg", "identity", Method::Exact, 2);
         let error = fit(&vast, usize::MAX, 1 << 40, &LIMITS, f64::INFINITY).unwrap_err().to_string();
         assert!(error.contains("for its rows") && error.contains("MiB"), "{error}");
         let long = shape("2-1", Method::Exact, 2_000_000);
