@@ -1,5 +1,9 @@
 // Finds where the largest row of every maxout unit changes, between every row of the path and the next, and at the row itself.
 
+fn n_parts() -> u32 {
+    return step.units / step.group_size;
+}
+
 // The change between two rows of a unit.
 fn crossing(unit: u32, from_row: u32, to_row: u32) -> u32 {
     return pair_crossing(unit, from_row, to_row) | select(0u, RISING, to_row > from_row);
@@ -10,58 +14,37 @@ fn sides_of(at: u32) -> vec2<u32> {
     return vec2<u32>(largest(at, at - step.units), largest(at, at + step.units));
 }
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let row = group_index(group, groups);
-    let n = n_rows[group.z];
-    if row >= n {
-        return;
-    }
-    let here = place(group.z, row, n);
-    let n_units = step.units / step.group_size;
+fn search(here: Place, unit: u32) -> Found {
+    let at = here.base + unit * step.group_size;
     var found = Found(0u, 0u, false);
-    for (var unit = lane; unit < n_units; unit += LANES) {
-        let at = here.base + unit * step.group_size;
-        for (var i = 0u; i < step.group_size; i++) {
-            found.bad |= !in_range(z[at + i]);
-        }
-        if here.has_next {
-            var walk = start_walk(at);
-            while next_change(&walk).fraction >= 0.0 {
-                found.inside++;
-            }
-        }
-        if here.inner {
-            let sides = sides_of(at);
-            found.at_row += select(0u, 1u, sides.x != sides.y);
-        }
+    for (var i = 0u; i < step.group_size; i++) {
+        found.bad |= !in_range(z[at + i]);
     }
-    count(found);
-    workgroupBarrier();
-    if lane == 0u {
-        make_room(here);
-    }
-    workgroupBarrier();
-    if found.inside + found.at_row == 0u {
-        return;
-    }
-    for (var unit = lane; unit < n_units; unit += LANES) {
-        let at = here.base + unit * step.group_size;
+    if here.has_next {
         var walk = start_walk(at);
-        var change = next_change(&walk);
-        while change.fraction >= 0.0 {
-            list_inside(here, change.fraction, crossing(unit, change.from_row, change.to_row));
-            change = next_change(&walk);
+        while next_change(&walk).fraction >= 0.0 {
+            found.inside++;
         }
-        if here.inner {
-            let sides = sides_of(at);
-            if sides.x != sides.y {
-                list_at_row(here, crossing(unit, sides.x, sides.y));
-            }
+    }
+    if here.inner {
+        let sides = sides_of(at);
+        found.at_row = select(0u, 1u, sides.x != sides.y);
+    }
+    return found;
+}
+
+fn list_changes(here: Place, unit: u32) {
+    let at = here.base + unit * step.group_size;
+    var walk = start_walk(at);
+    var change = next_change(&walk);
+    while change.fraction >= 0.0 {
+        list_inside(here, change.fraction, crossing(unit, change.from_row, change.to_row));
+        change = next_change(&walk);
+    }
+    if here.inner {
+        let sides = sides_of(at);
+        if sides.x != sides.y {
+            list_at_row(here, crossing(unit, sides.x, sides.y));
         }
     }
 }

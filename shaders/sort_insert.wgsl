@@ -1,5 +1,9 @@
 // Makes the rows after insertion: where two rows of a group change order, they are exactly equal.
 
+fn n_parts() -> u32 {
+    return step.units;
+}
+
 // The row of a group whose value row `ix` takes at a source; `at` is where the group begins. Of several pairs that meet there, each
 // second takes the value of its first, in the order of the pairs.
 fn model(at: u32, unit: u32, ix: u32, source: Source) -> u32 {
@@ -15,29 +19,12 @@ fn model(at: u32, unit: u32, ix: u32, source: Source) -> u32 {
     return j;
 }
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let path = group.z;
-    let row = group_index(group, groups);
-    if row >= n_rows_out[path] {
-        return;
+fn insert(source: Source, from_row: u32, to_row: u32, ix: u32) {
+    let unit = ix / step.group_size;
+    let at = from_row + unit * step.group_size;
+    var i = ix % step.group_size;
+    if (source.row & NEW) != 0u {
+        i = model(at, unit, i, source);
     }
-    if lane == 0u {
-        update_flags(path, row);
-    }
-    let source = sources[path * step.rows_out + row];
-    let size = step.group_size;
-    for (var ix = lane; ix < step.units && step.keeps_rows != 0u; ix += LANES) {
-        let unit = ix / size;
-        let at = (path * step.rows_in + (source.row & ~NEW)) * step.units + unit * size;
-        var i = ix % size;
-        if (source.row & NEW) != 0u {
-            i = model(at, unit, i, source);
-        }
-        z_out[(path * step.rows_out + row) * step.units + ix] = mixed(at + i, source);
-    }
+    z_out[to_row + ix] = mixed(at + i, source);
 }

@@ -368,7 +368,7 @@ fn compare_engines<'a>(cases: impl Iterator<Item = (usize, &'a str, &'a str)>) -
             let reference = Trace::reference(&network, &path).expect("finite");
             let place = format!("{shape} {activation} draw {draw}");
             let explainer = Explainer::new(&network, &path, &reference);
-            for (name, engine) in common::engines() {
+            for (name, engine) in common::engines_for(network.architecture()) {
                 let traced = &engine.trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
                 if engine.provenance().precision == Precision::F32 {
                     let compared = explainer.compare(&reference, traced);
@@ -445,7 +445,7 @@ fn counting_draws_equals_tracing_them() {
             ("length", "8"),
             ("paths-per-network", "2"),
         ]);
-        for (name, engine) in common::engines() {
+        for (name, engine) in common::engines_for(plan.ensemble.network.architecture()) {
             let counts = engine.count(&plan.ensemble, Method::Exact, 100..180, &common::GO_ON).expect("finite");
             for (ix, counts) in counts.iter().enumerate() {
                 let (draw, path_ix) = (100 + ix as u64 / 2, ix as u64 % 2);

@@ -1,4 +1,5 @@
-// The rows after insertion of units of several pre-activations: old ones as they are, new ones by interpolation. One workgroup a row.
+// The rows after insertion of units of several pre-activations: old ones as they are, new ones by interpolation. One workgroup a row. A file
+// with this says what is made: `n_parts` of a row, one after the other by `insert`.
 
 @group(0) @binding(1) var<storage, read> z: array<f32>;
 @group(0) @binding(2) var<storage, read> sources: array<Source>;
@@ -34,4 +35,26 @@ fn update_flags(path: u32, row: u32) {
         now |= COINCIDENT;
     }
     flags_out[path * step.rows_out + row] = now;
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let path = group.z;
+    let row = group_index(group, groups);
+    if row >= n_rows_out[path] {
+        return;
+    }
+    if lane == 0u {
+        update_flags(path, row);
+    }
+    let source = sources[path * step.rows_out + row];
+    let from_row = (path * step.rows_in + (source.row & ~NEW)) * step.units;
+    let to_row = (path * step.rows_out + row) * step.units;
+    for (var part = lane; part < n_parts() && step.keeps_rows != 0u; part += LANES) {
+        insert(source, from_row, to_row, part);
+    }
 }

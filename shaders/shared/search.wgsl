@@ -1,5 +1,8 @@
 // The search for changes of piece of units of several pre-activations, between every row and the next and at the row itself: one
 // workgroup a row. What is found is counted first, then listed.
+//
+// A file with this says what is searched: `n_parts` of a row, one after the other by `search` and, where it found something, by
+// `list_changes`.
 
 @group(0) @binding(1) var<storage, read> z: array<f32>;
 @group(0) @binding(2) var<storage, read> n_rows: array<u32>;
@@ -32,7 +35,7 @@ fn place(path: u32, row: u32, n: u32) -> Place {
     return Place(path, row, (path * step.rows_in + row) * step.units, has_next, has_next && row > 0u);
 }
 
-// What one invocation found.
+// What was found.
 struct Found {
     inside: u32,
     at_row: u32,
@@ -83,4 +86,35 @@ fn list_inside(here: Place, fraction: f32, crossing: u32) {
 fn list_at_row(here: Place, crossing: u32) {
     let after_those_inside = first_entry + atomicLoad(&n_inside);
     list(here, after_those_inside + atomicAdd(&n_listed_at_row, 1u), -1.0, crossing);
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = group_index(group, groups);
+    let n = n_rows[group.z];
+    if row >= n {
+        return;
+    }
+    let here = place(group.z, row, n);
+    var found = Found(0u, 0u, false);
+    for (var part = lane; part < n_parts(); part += LANES) {
+        let more = search(here, part);
+        found = Found(found.inside + more.inside, found.at_row + more.at_row, found.bad || more.bad);
+    }
+    count(found);
+    workgroupBarrier();
+    if lane == 0u {
+        make_room(here);
+    }
+    workgroupBarrier();
+    if found.inside + found.at_row == 0u {
+        return;
+    }
+    for (var part = lane; part < n_parts(); part += LANES) {
+        list_changes(here, part);
+    }
 }

@@ -193,8 +193,11 @@ pub fn check(architecture: &Architecture) -> Result<()> {
                 format!("{} of filters is not on the GPU engine so far", architecture.layers()[l].activation)
             }
             _ if across > MAX_ACROSS => "its filters are in more groups than the GPU engine takes".to_owned(),
-            UnitKind::Scalar { .. } | UnitKind::Crelu => {
+            UnitKind::Scalar { .. } | UnitKind::Crelu if together > MAX_ITERATIONS => {
                 format!("its units have {together} breakpoints together, the GPU engine takes {MAX_ITERATIONS}")
+            }
+            UnitKind::Scalar { .. } | UnitKind::Crelu => {
+                format!("{} units are more than the GPU engine takes", layer.units)
             }
             UnitKind::Maxout { rank } => {
                 format!("{groups} maxout units of rank {rank} are more than the GPU engine takes")
@@ -277,6 +280,7 @@ mod tests {
             ("70000x1-c70000k1g70000", "identity", "in more groups than"),
             ("2x200x200-c2k1", "relu", "80000 breakpoints"),
             ("1x9-c4k3", "max-min", "max-min of filters"),
+            ("1x4096x4096-c1k1", "identity", "16777216 units"),
         ] {
             let activation = if text == "2-3-1024" { "maxout:64" } else { activation };
             let error = check(&architecture(text, activation)).unwrap_err().to_string();

@@ -101,8 +101,8 @@ impl Sizes {
     /// All of them; some are there twice or once per layer.
     pub(super) fn total(&self, n_levels: usize) -> u64 {
         let once = self.all().iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(*bytes));
-        let again = self.flags + self.kept + self.results + self.n_rows * (2 * n_levels) as u64;
-        once.saturating_add(again)
+        let again = [self.flags, self.kept, self.results, self.n_rows.saturating_mul(2 * n_levels as u64)];
+        again.iter().fold(once, |sum, bytes| sum.saturating_add(*bytes))
     }
 }
 
@@ -171,8 +171,10 @@ impl Shape {
 
     /// Bytes of the buffers for so many networks with so many paths each.
     pub(super) fn sizes(&self, networks: usize, paths: usize) -> Sizes {
-        let word = |n: usize| 4 * n as u64;
-        let (networks, paths) = (networks as u64, (networks * paths) as u64);
+        let n_paths = networks.saturating_mul(paths) as u64;
+        // What is far too large saturates.
+        let per_path = |words: usize| n_paths.saturating_mul(4).saturating_mul(words as u64);
+        let per_network = |words: usize| (networks as u64).saturating_mul(4).saturating_mul(words as u64);
         let over_layers = |size: &dyn Fn(usize) -> usize| (0..self.layers.len()).map(size).max().unwrap_or(0);
         let sampled = self.grid.is_some();
         let rows_in = over_layers(&|l| self.rows_in(l));
@@ -187,20 +189,20 @@ impl Shape {
         let (x, z) = made.map_or((x, z), |made| (x.max(z).max(made), x.max(z).max(made)));
         let crossing_list = if sampled { 1 } else { rows_out };
         Sizes {
-            draws: 8 * networks,
-            weights: networks.saturating_mul(word(over_layers(&|l| self.layers[l].n_parameters))),
-            points: paths * word(self.rows[0] * self.layers[0].inputs),
-            x: paths * word(x),
-            z: paths * word(z),
-            n_rows: paths * 4,
-            intervals: paths * word(4 * if sampled { 1 } else { rows_in }),
-            entries: paths * word(4 * crossing_list),
-            sources: paths * word(3 * rows_out),
-            flags: paths * word(rows_in.max(rows_out)),
-            results: paths * word(super::step::RESULT_HEAD + self.layers.len()),
-            vertices: paths * word(3 * if sampled { self.rows[0] } else { 1 }),
-            sides: paths * word(if sampled { self.n_sides().max(1) } else { 1 }),
-            kept: paths * word(over_layers(&|l| self.rows_in(l) * self.layers[l].kept)),
+            draws: per_network(2),
+            weights: per_network(over_layers(&|l| self.layers[l].n_parameters)),
+            points: per_path(self.rows[0] * self.layers[0].inputs),
+            x: per_path(x),
+            z: per_path(z),
+            n_rows: per_path(1),
+            intervals: per_path(4 * if sampled { 1 } else { rows_in }),
+            entries: per_path(4 * crossing_list),
+            sources: per_path(3 * rows_out),
+            flags: per_path(rows_in.max(rows_out)),
+            results: per_path(super::step::RESULT_HEAD + self.layers.len()),
+            vertices: per_path(3 * if sampled { self.rows[0] } else { 1 }),
+            sides: per_path(if sampled { self.n_sides().max(1) } else { 1 }),
+            kept: per_path(over_layers(&|l| self.rows_in(l) * self.layers[l].kept)),
         }
     }
 }
@@ -430,6 +432,9 @@ mod tests {
         let wide = shape("2-40000x2", Method::Exact, 2);
         let error = fit(&wide, 1, 1, &LIMITS, 1.0).unwrap_err().to_string();
         assert!(error.contains("here") && error.contains("weights") && error.contains("128 MiB"), "{error}");
+        let vast = activated("64x128x256-c70k3p1-avg", "identity", Method::Exact, 2);
+        let error = fit(&vast, usize::MAX, 1 << 40, &LIMITS, f64::INFINITY).unwrap_err().to_string();
+        assert!(error.contains("for its rows") && error.contains("MiB"), "{error}");
         let long = shape("2-1", Method::Exact, 2_000_000);
         assert!(fit(&long, 1, 1, &LIMITS, 1.0).unwrap_err().to_string().contains("2000014 vertices"), "rows");
         let architecture = Architecture::parse("1-60000", Activation::relu(), 1).unwrap();

@@ -45,7 +45,7 @@ mod tests {
             for (path, &n) in (0..).zip(&n_rows) {
                 // Two new rows after every second.
                 let of_row = |row: u32| {
-                    let fractions = if row % 2 == 0 && row + 1 < n { vec![0.0, 0.25, 0.7] } else { vec![] };
+                    let fractions = if row.is_multiple_of(2) && row + 1 < n { vec![0.0, 0.25, 0.7] } else { vec![] };
                     let old = Source { row, fraction: 0.0, crossing: NO_CROSSING };
                     let new = fractions.into_iter().map(move |f| Source { row: row | NEW, fraction: f, crossing: 3 });
                     std::iter::once(old).chain(new)

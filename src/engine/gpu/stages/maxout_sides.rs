@@ -2,7 +2,7 @@
 
 use super::wgsl;
 
-pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/lead", "maxout_sides");
+pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/lead", "shared/remember", "maxout_sides");
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use super::wgsl;
 
-pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/groups", "shared/order", "sort_sides");
+pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/groups", "shared/order", "shared/remember", "sort_sides");
 
 #[cfg(test)]
 mod tests {
