@@ -160,7 +160,7 @@ fn planes_agree_with_rational_arithmetic() {
 fn subdivisions_are_complexes_of_convex_cells() {
     let mut n_cells = 0;
     for (ix, (arch, activation)) in PLANES.into_iter().enumerate() {
-        for values in [generic, degenerate] {
+        for (is_generic, values) in [(true, generic as fn(u32) -> f64), (false, degenerate)] {
             let net = network(arch, activation, 100 + ix as u64, 2, values);
             let dense = net.to_dense(&GO_ON).expect("small");
             let window = Window::rectangle([-1.0, 1.5], [-2.0, 1.0]).expect("a window");
@@ -180,7 +180,8 @@ fn subdivisions_are_complexes_of_convex_cells() {
                     assert!(turn > 0.0, "{place}: cell {} turns by {turn} at corner {k}", cell.ix());
                 }
                 let centre = [0, 1].map(|axis| corners.iter().map(|p| p[axis]).sum::<f64>() / n as f64);
-                if cell.area() > 1e-6 {
+                // Elsewhere units may be on their breakpoints all over a cell, up to rounding.
+                if is_generic && cell.area() > 1e-6 {
                     assert_eq!(pieces(&net, &centre), of_cell(&net, cell), "{place}: cell {}", cell.ix());
                 }
             }

@@ -14,7 +14,7 @@ use super::measure::{AreaSummary, LayerEdges};
 use super::pattern::PatternLayout;
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::network::{ActivationKind, Layer, Network};
+use crate::network::{ActivationKind, Affine, Layer, Network};
 use crate::regions::units::Units;
 
 /// Cells that are cut before they are joined to the complex.
@@ -79,10 +79,14 @@ impl Subdivision {
                 architecture.input_dim()
             )));
         }
+        // The magnitudes of all weights beside these.
+        let n_weights: u128 = architecture.layers().iter().flat_map(Layer::maps).map(Affine::n_weights).sum();
+        memory::check(&format!("{architecture} on a plane"), 8 * n_weights, "fewer inputs or filters need less")?;
         let units = |layer: &Layer| Units::new(&layer.activation, layer.affine.units());
         let layers: Vec<Units> = architecture.layers().iter().map(units).collect();
         let layout = PatternLayout::new(&layers);
         let filter = Filter::new(network, &layers, &layout, plane, window)?;
+        stop_here(stop)?;
         let exact = ExactNetwork::new(network, &layers, &layout, plane, window);
         let mut complex = Complex::of_polygon(window.corners(), &filter);
         let mut close_calls = 0;
