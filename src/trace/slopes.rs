@@ -221,6 +221,20 @@ impl<'a> SlopeWalk<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Architecture;
+
+    /// Two pairs of channels of three positions: the fifth unit is the second pair at the second position.
+    #[test]
+    fn channels_are_sorted_in_their_places() {
+        let shape = Architecture::parse("1x3-c4k1", "max-min".parse().unwrap(), 1).unwrap();
+        let (layer, dz) = (&shape.layers()[0], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
+        let crossing = Crossing { position: 1.0, layer: 0, unit: 4, breakpoint: 0, rising: true };
+        let mut above = Pattern::Above { size: 2, above: vec![vec![false]; 6] };
+        assert_eq!(above.outputs_of(layer, &dz), dz);
+        assert_eq!(above.pass_in(layer, &[&crossing], &dz), [(7, 3.0), (10, -3.0)]);
+        let swapped = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 10.0, 8.0, 9.0, 7.0, 11.0];
+        assert_eq!(above.outputs_of(layer, &dz), swapped);
+    }
 
     /// Row 1 overtakes row 0, and row 2 row 1, at one rounded position; so do all three rows of a group.
     #[test]
