@@ -83,12 +83,12 @@ fn all_kinds_of_ensembles_agree() {
             ("weights", "laplace:0.3"),
         ],
         [
-            ("arch", "5-[7-9]-[9-5]x2-6+-6~6"),
+            ("arch", "5-[7-9]-[9-5]x2-6+-6~7"),
             ("activation", "hard-tanh"),
             ("path", "through-origin"),
             ("weights", "orthogonal"),
         ],
-        [("arch", "3-12-12+-12+2+-12~1"), ("activation", "maxout:3"), ("path", "segment"), ("weights", "lecun-normal")],
+        [("arch", "3-12-12+-12+2+-12+1"), ("activation", "maxout:3"), ("path", "segment"), ("weights", "lecun-normal")],
     ]
     .iter()
     .enumerate()
