@@ -349,6 +349,17 @@ fn pairs_of_rows_are_rectified_units_with_skips() {
     assert!(n_regions > 500, "{n_regions}");
 }
 
+/// Rows x, 2 x and 0 are equal on one line: the regions on its sides have it from different pairs of rows, and both from above.
+#[test]
+fn rows_that_meet_on_one_line_are_joined_where_it_is_invisible() {
+    let hidden: (&[&[f64]], &[f64]) = (&[&[1.0, 0.0], &[2.0, 0.0], &[0.0, 0.0]], &[0.0; 3]);
+    for (readout, linear) in [(1.0, 2), (0.0, 1)] {
+        let last: [&[f64]; 1] = [&[readout]];
+        let net = common::network("maxout:3", &[hidden, (&last, &[0.0])]);
+        assert_eq!(regions(&net, &Domain::Everywhere), (2, linear), "read-out {readout}");
+    }
+}
+
 /// |z| is the sum of both outputs of CReLU.
 #[test]
 fn crelu_has_the_regions_of_absolute_values() {
