@@ -10,8 +10,10 @@
 mod bends;
 mod block;
 mod groups;
+mod rows;
 mod stage;
 mod tally;
+mod units;
 
 use std::sync::atomic::AtomicBool;
 

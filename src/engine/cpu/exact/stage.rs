@@ -4,16 +4,15 @@ use pulp::{Simd, WithSimd};
 
 use super::bends::{Bend, Follow};
 use super::block::Block;
-use super::groups::{Groups, Switch};
-use crate::engine::cpu::activate::{Activate, activate};
+use super::groups::Switch;
+use super::rows::{are_equal, find_changed};
+use super::units::Units;
+use crate::engine::cpu::activate::activate;
 use crate::engine::cpu::affine::{LayerMap, Rows};
 use crate::engine::cpu::halt::Halt;
 use crate::engine::cpu::real::{AllFinite, Real};
-use crate::network::{Affine, AffineWeights, Architecture, Layer, Pieces};
+use crate::network::{Affine, AffineWeights, Architecture};
 use crate::trace::Crossing;
-
-/// Neighbouring units compared at a time in the search for crossings.
-const SCAN: usize = 32;
 
 /// Additions to a row that take as long as copying a row to and fro.
 const COPY: usize = 32;
@@ -23,37 +22,6 @@ struct Inside<T> {
     fraction: T,
     unit: u32,
     breakpoint: u32,
-}
-
-/// How the units of a layer change piece, and what they put out.
-enum Units<T> {
-    /// Units of one pre-activation each.
-    Scalar {
-        pieces: Pieces<T>,
-        /// The activation at every breakpoint.
-        at_breakpoints: Vec<T>,
-        /// How much larger its slope is above every breakpoint.
-        bends: Vec<T>,
-    },
-    /// Units of one pre-activation and several outputs each.
-    Several(Activate<T>),
-    /// Units of several pre-activations each.
-    Grouped { groups: Groups<T>, activation: Activate<T> },
-}
-
-impl<T: Real> Units<T> {
-    fn new(layer: &Layer) -> Self {
-        let outputs = || Activate::new(layer);
-        match (Groups::new(layer), layer.activation.scalar()) {
-            (Some(groups), _) => Self::Grouped { groups, activation: outputs() },
-            (None, None) => Self::Several(outputs()),
-            (None, Some(exact)) => Self::Scalar {
-                pieces: exact.map(T::from_f64),
-                at_breakpoints: exact.breakpoints.iter().map(|&tau| T::from_f64(exact.value(tau))).collect(),
-                bends: exact.slopes.windows(2).map(|slopes| T::from_f64(slopes[1] - slopes[0])).collect(),
-            },
-        }
-    }
 }
 
 /// Where a source of values is in an input block.
@@ -484,38 +452,6 @@ impl<T: Real> WithSimd for Pass<'_, T> {
     fn with_simd<S: Simd>(self, _: S) -> bool {
         self.0.pass()
     }
-}
-
-/// Finds the units that are above a breakpoint in one of two rows and not in the other.
-#[inline(always)]
-fn find_changed<T: Real>(a: &[T], b: &[T], tau: T, changed: &mut Vec<usize>) {
-    let has_changed = |(a, b): (&T, &T)| (*a > tau) != (*b > tau);
-    let (a_chunks, a_rest) = a.as_chunks::<SCAN>();
-    let (b_chunks, b_rest) = b.as_chunks::<SCAN>();
-    for (chunk, (a, b)) in a_chunks.iter().zip(b_chunks).enumerate() {
-        if a.iter().zip(b).fold(false, |any, pair| any | has_changed(pair)) {
-            // The bits all at once, without a branch for each.
-            let mut bits = [0; SCAN];
-            bits.iter_mut()
-                .zip(a.iter().zip(b))
-                .zip(0..)
-                .for_each(|((bit, pair), ix)| *bit = u32::from(has_changed(pair)) << ix);
-            let mut bits = bits.iter().fold(0, |bits, bit| bits | bit);
-            while bits != 0 {
-                changed.push(chunk * SCAN + bits.trailing_zeros() as usize);
-                bits &= bits - 1;
-            }
-        }
-    }
-    let rest = a_rest.iter().zip(b_rest).enumerate().filter(|(_, pair)| has_changed(*pair));
-    changed.extend(rest.map(|(ix, _)| a_chunks.len() * SCAN + ix));
-}
-
-/// Whether two rows are equal, compared in chunks without a branch for each value.
-#[inline(always)]
-fn are_equal<T: Real>(a: &[T], b: &[T]) -> bool {
-    let equal = |(a, b): (&[T], &[T])| a.iter().zip(b).fold(true, |equal, (a, b)| equal & (a == b));
-    a.chunks(SCAN).zip(b.chunks(SCAN)).all(equal)
 }
 
 /// Position at a fraction of the interval between the first two positions.
