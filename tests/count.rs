@@ -6,6 +6,7 @@ mod planar;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use common::GO_ON;
+use common::regions::{cube, degenerate, generic};
 use linregions::network::{Activation, AffineWeights, Architecture, Network};
 use linregions::path::Path;
 use linregions::random::Stream;
@@ -29,10 +30,6 @@ fn regions(network: &Network, domain: &Domain) -> (u64, u64) {
     (count.activation_regions, count.linear_regions.expect("counted"))
 }
 
-fn cube(dim: usize, lower: f64, upper: f64) -> Domain {
-    Domain::new_box(vec![lower; dim], vec![upper; dim]).expect("a box")
-}
-
 fn activation(name: &str) -> Activation {
     match name {
         "zigzag" => {
@@ -53,16 +50,6 @@ fn network(arch: &str, name: &str, seed: u64, outputs: usize, value: impl Fn(u32
     });
     let affine = affine.collect();
     Network::new(architecture, affine).expect("matching shapes")
-}
-
-/// Numbers of 53 bits from -1 to 1.
-fn generic(word: u32) -> f64 {
-    f64::from(word) / f64::from(u32::MAX) * 2.0 - 1.0
-}
-
-/// -1, 0 and 1: many units coincide, die, or meet in points.
-fn degenerate(word: u32) -> f64 {
-    f64::from(word % 3) - 1.0
 }
 
 fn binomial_sum(n: u64, up_to: u64) -> u64 {

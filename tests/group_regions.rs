@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use common::GO_ON;
+use common::regions::{cube, degenerate, generic};
 use linregions::network::{Activation, ActivationKind, AffineWeights, Architecture, Layer, Network};
 use linregions::path::Path;
 use linregions::random::Stream;
@@ -33,10 +34,6 @@ fn regions(network: &Network, domain: &Domain) -> (u64, u64) {
     (count.activation_regions, count.linear_regions.expect("counted"))
 }
 
-fn cube(dim: usize, lower: f64, upper: f64) -> Domain {
-    Domain::new_box(vec![lower; dim], vec![upper; dim]).expect("a box")
-}
-
 /// A network whose weights are made of random words.
 fn network(arch: &str, activation: &str, seed: u64, outputs: usize, value: impl Fn(u32) -> f64) -> Network {
     let architecture = Architecture::parse(arch, activation.parse().expect("known"), outputs).expect("a shape");
@@ -57,16 +54,6 @@ fn network(arch: &str, activation: &str, seed: u64, outputs: usize, value: impl 
     });
     let affine = affine.collect();
     Network::new(architecture, affine).expect("matching shapes")
-}
-
-/// Numbers of 53 bits from -1 to 1.
-fn generic(word: u32) -> f64 {
-    f64::from(word) / f64::from(u32::MAX) * 2.0 - 1.0
-}
-
-/// -1, 0 and 1: many rows coincide, or meet in points.
-fn degenerate(word: u32) -> f64 {
-    f64::from(word % 3) - 1.0
 }
 
 /// On an interval: activation regions are boundaries and one, linear regions knots and one.

@@ -3,6 +3,7 @@
 
 pub mod connections;
 pub mod estimates;
+pub mod regions;
 
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
