@@ -51,9 +51,9 @@ impl<T: Real> WithSimd for Follow<'_, T> {
         for &row in self.known {
             let to = self.input.places[row];
             if next < row {
-                let before = |row: usize| bends.iter().take_while(|bend| bend.row < row).count();
-                let (start, end) = (before(next), before(row));
-                self.fill(next..row, [from.unwrap_or_default(), to.unwrap_or(T::ONE)], &bends[start..end]);
+                // The bends of a known row are of no use: only the last of a block is known and has any.
+                let end = bends.iter().take_while(|bend| bend.row < row).count();
+                self.fill(next..row, [from.unwrap_or_default(), to.unwrap_or(T::ONE)], &bends[..end]);
                 bends = &bends[end..];
             }
             (next, from) = (row + 1, to);

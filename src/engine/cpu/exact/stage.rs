@@ -184,17 +184,15 @@ impl<T: Real> Stage<T> {
     }
 
     /// Computes the pre-activations of a block by the layer's map: of all its vertices, or of the last and those without bends where it is
-    /// worthwhile to have the others follow.
+    /// worthwhile to have the others follow and exact enough.
     fn compute(&mut self, input: &Block<T>, weights: &AffineWeights<T>) {
         let (base, width) = (self.carried, self.width);
         let z = &mut self.z[..self.rows * width];
         let with_bends = input.places[..input.rows].iter().flatten().count();
-        let is_worthwhile = with_bends * self.products >= COPY * input.rows;
-        let is_computed = |row: usize| {
-            let follows = is_worthwhile && row + 1 < input.rows && input.places[row].is_some();
-            // What is constant stays so to the last digit.
-            !follows || input.constant[row] | input.constant[row + 1] != 0
-        };
+        // Behind silent units a pre-activation is its bias: where that is a breakpoint, it must be so to the last digit.
+        let on_breakpoint = weights.bias.iter().any(|bias| self.breakpoints.contains(bias));
+        let follow = with_bends * self.products >= COPY * input.rows && !on_breakpoint;
+        let is_computed = |row: usize| !follow || row + 1 == input.rows || input.places[row].is_none();
         self.known.clear();
         self.known.extend((0..input.rows).filter(|&row| is_computed(row)));
         let rows = input.rows((self.known.len() < input.rows).then_some(&self.known));

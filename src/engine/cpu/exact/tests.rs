@@ -74,8 +74,10 @@ fn pre_activations_follow_from_bends() {
         let total = compare(shape, activation, BiasLaw::Normal(0.2), Network::clone).unwrap();
         assert!(total > 1000, "{shape}: {total}");
     }
-    // Whole layers that fall silent, behind which all pre-activations are exactly zero.
-    compare("2-3x4", "relu", BiasLaw::Zero, Network::clone).unwrap();
+    // Whole layers and windows that fall silent, behind which pre-activations are exactly zero.
+    for shape in ["2-3x4", "1x6x6-c2k3p1-c2k3p1-c2k3p1-c2k3p1"] {
+        compare(shape, "relu", BiasLaw::Zero, Network::clone).unwrap();
+    }
 }
 
 /// The negative control: a weight of the second layer that is off by a millionth.
