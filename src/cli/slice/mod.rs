@@ -26,7 +26,7 @@ use crate::regions::plane::Subdivision;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Regions are exact: what rounding leaves open is decided in whole numbers of any size (the summary says how often, as close calls). \
-                  All layers and activations of trace are taken; convolutions and pooling as the dense layers that they are.\n\n\
+                  All layers and activations of trace but sorted groups of filters are taken; convolutions and pooling as the dense layers that they are.\n\n\
                   Columns of --cells FILE.csv, one row per activation region: cell, linear_region, area, slope (norm of the gradient of all outputs in the plane), \
                   gradients (d output / du and d output / dv, a pair per output), pattern (the piece of every unit, of maxout and max-pooling which value is largest, of sorted groups each row's place from the largest; layers separated by /), vertices (u and v, counter-clockwise); \
                   pairs are separated by semicolons. FILE.json has the same as {origin, directions, window, cells: [...]}.\n\n\
