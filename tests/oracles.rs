@@ -301,18 +301,86 @@ fn quadrature_finds_far_breakpoints() {
     }
 }
 
-/// The average over random segments in the plane, against a quadrature of the Cauchy law over the normal start: 11.3790 for 64 units.
+/// The infinite-width density of every layer, averaged over the path law of these flags.
+fn averaged(changes: &[(&str, &str)]) -> Vec<f64> {
+    infinite_width::density(&common::ensemble(changes)).expect("short").expect("applies")
+}
+
+/// The average over random segments in the plane, against a quadrature of the Cauchy law over the normal start; and that over paths of a law
+/// with preferred directions, which is one over fixed paths.
 #[test]
 fn path_laws_are_averaged_evenly() {
-    let average = |changes: &[(&str, &str)]| {
-        infinite_width::density(&common::ensemble(changes)).expect("short").expect("applies")
+    let density = averaged(&[("arch", "2-64")])[0];
+    assert!((density / 11.379_012_62 - 1.0).abs() < 1e-8, "{density}");
+    // Nothing depends on the seed, but above 16 random numbers a path hardly.
+    for (arch, start, tolerance) in
+        [("20-64", "normal:1", 0.0), ("2-64", "uniform:1", 0.0), ("20-64", "uniform:1", 0.01)]
+    {
+        let [a, b] = ["0", "5"].map(|seed| averaged(&[("arch", arch), ("start", start), ("seed", seed)])[0]);
+        assert!((a / b - 1.0).abs() <= tolerance, "{arch} {start}: {a} {b}");
+    }
+    // One line through the origin: the angle at the root of bias variance / weight variance, on either side.
+    let angle = (1.0f64 / 0.1).atan();
+    let through = averaged(&[("arch", "2-64"), ("path", "through-origin")])[0];
+    assert!((through - 64.0 * angle / PI).abs() < 1e-9, "{through}");
+}
+
+/// One layer without biases, exact at every width. A unit sees the ends of a chord as independent numbers, with opposite signs half of
+/// the time, and a segment as a normal number that moves by length x cos(angle).
+#[test]
+fn averages_without_biases_are_closed_forms() {
+    let averaged = |dim: usize, path: &str| {
+        averaged(&[("arch", &format!("{dim}-64")), ("bias", "zero"), ("path", path), ("length", "3")])[0]
     };
-    let density = average(&[("arch", "2-64")])[0];
-    assert!((density / 11.379_012_6 - 1.0).abs() < 1.5e-3, "{density}");
-    // The seed does not matter below 17 random numbers a path; above them hardly.
-    assert_eq!(average(&[("arch", "2-64"), ("seed", "5")])[0], density);
-    let (a, b) = (average(&[("arch", "20-64")])[0], average(&[("arch", "20-64"), ("seed", "5")])[0]);
-    assert!((a / b - 1.0).abs() < 0.01, "{a} {b}");
+    // E |p - q| is sqrt 2 times the mean of the root of a sum of squares: root of pi / 2, twice that of 2 / pi, 3/4 of that of 2 pi.
+    for (dim, mean) in [(2, (PI / 2.0).sqrt()), (3, 2.0 * (2.0 / PI).sqrt()), (4, 0.75 * (2.0 * PI).sqrt())] {
+        for path in ["chord", "polyline:3"] {
+            let (density, expected) = (averaged(dim, path), 32.0 / (2f64.sqrt() * mean));
+            assert!((density / expected - 1.0).abs() < 1e-6, "{dim} {path}: {density} {expected}");
+        }
+    }
+    // The mean over the angle, with density sin(angle)^(dim - 2), by the rule of middles.
+    let normal = |x: f64| 0.5 * libm::erfc(-x / 2f64.sqrt());
+    for dim in [2, 4, 8] {
+        let angles = (0..10_000).map(|ix| PI * (f64::from(ix) + 0.5) / 10_000.0);
+        let weights = |angle: f64| angle.sin().powi(dim - 2);
+        let crossed: f64 = angles.clone().map(|x| weights(x) * (normal(3.0 * x.cos().abs()) - 0.5)).sum();
+        let expected = 64.0 / 3.0 * crossed / angles.map(weights).sum::<f64>();
+        let density = averaged(dim as usize, "segment");
+        assert!((density / expected - 1.0).abs() < 1e-6, "{dim}: {density} {expected}");
+    }
+}
+
+/// The average of deep layers with any activation against one over random paths: 4,000 each.
+#[test]
+fn averages_of_deep_layers_are_those_of_random_paths() {
+    for (arch, activation, path, bias) in [
+        ("2-8x3", "hard-tanh", "segment", "normal:0.3"),
+        ("3-8x2", "soft-threshold:0.4", "chord", "zero"),
+        ("5-8x3", "maxout:3", "segment", "normal:0.1"),
+        ("1-8x3", "relu", "polyline:3", "normal:0.5"),
+        ("20-8x2", "leaky-relu:0.2", "segment", "normal:1"),
+    ] {
+        let flags = [("arch", arch), ("activation", activation), ("path", path), ("bias", bias)];
+        let ensemble = common::ensemble(&flags);
+        let paths: Vec<Path> = (0..4_000).map(|k| ensemble.path.draw(k, 0, 1).expect("short")).collect();
+        let layers = ensemble.network.architecture().layers();
+        let crossings: Vec<Vec<f64>> = paths
+            .iter()
+            .map(|path| infinite_width::crossings_per_unit(&ensemble.network, path).expect("applies"))
+            .collect();
+        let n = paths.len() as f64;
+        let length = paths.iter().map(Path::length).sum::<f64>() / n;
+        for (layer, density) in averaged(&flags).into_iter().enumerate() {
+            let expected = density / layers[layer].groups() as f64;
+            let residual = |(path, crossings): (&Path, &Vec<f64>)| crossings[layer] - expected * path.length();
+            let residuals: Vec<f64> = paths.iter().zip(&crossings).map(residual).collect();
+            let mean = residuals.iter().sum::<f64>() / n;
+            let error = (residuals.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / (n - 1.0) / n).sqrt();
+            assert!(error < 0.02 * expected * length, "{flags:?}");
+            assert!((mean / error).abs() < Z, "{flags:?}, layer {layer}: {mean} ± {error}");
+        }
+    }
 }
 
 /// Counts at width 512 against the infinite-width law. 150 networks, 100 where the input is large; the finite width itself

@@ -31,20 +31,22 @@ pub enum StandardLaw {
 }
 
 impl StandardLaw {
-    /// Octave by octave from `first` on, cell by cell: the quantiles at tail probabilities 2^-(octave + 2) (1 + cell/256).
-    fn fill_quantiles(self, first: usize, quantiles: &mut [f64]) {
+    /// Octave by octave, cell by cell: the quantiles at tail probabilities 2^-(octave + 2) (1 + cell/256).
+    fn quantiles(self) -> Vec<f64> {
+        let mut quantiles = vec![0.0; OCTAVES * CELLS];
         for (ix, octave) in quantiles.chunks_mut(CELLS).enumerate() {
-            let unit = 0.25 * (-((first + ix) as f64)).exp2();
+            let unit = 0.25 * (-(ix as f64)).exp2();
             for cell in (0..CELLS).rev() {
-                // From the middle outwards: the cubic through the last four is right to nine digits.
+                // From the middle outwards: the quintic through the last six is right to twelve digits.
                 let guess = match octave[cell + 1..] {
-                    [a, b, c, d, ..] => 4.0 * (a + c) - 6.0 * b - d,
+                    [a, b, c, d, e, f, ..] => 6.0 * (a + e) - 15.0 * (b + d) + 20.0 * c - f,
                     [a, ..] => a,
                     [] => 1.0,
                 };
                 octave[cell] = self.upper_quantile(unit * (1.0 + cell as f64 / CELLS as f64), guess);
             }
         }
+        quantiles
     }
 
     /// The x with P(X > x) = `p`, for 0 < `p` <= 1/2, from a `guess`.
@@ -66,6 +68,9 @@ impl StandardLaw {
     }
 }
 
+/// A step of Newton's method, as a part of the root, of which the square is below rounding.
+const SETTLED: f64 = 1e-9;
+
 /// The root of `tail(x) = p` in [0, `far`] by Newton's method, kept in its bracket by bisection.
 fn solve(p: f64, far: f64, guess: f64, tail: impl Fn(f64) -> f64, density: impl Fn(f64) -> f64) -> f64 {
     let (mut low, mut high) = (0.0, far);
@@ -80,9 +85,9 @@ fn solve(p: f64, far: f64, guess: f64, tail: impl Fn(f64) -> f64, density: impl 
         // The step for log(tail): nearly straight in the tail, where the plain step would crawl.
         let step = (excess / p).ln_1p() * p * (1.0 + excess / p) / density(x);
         let newton = x + step;
-        let next = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
+        let next = if (low..=high).contains(&newton) { newton } else { 0.5 * (low + high) };
         // Newton squares the error: the next is as good as it gets.
-        if (next - x).abs() <= 1e-13 * x.max(1e-3) {
+        if (next - x).abs() <= SETTLED * x.max(1e-3) {
             return next;
         }
         x = next;
@@ -122,13 +127,7 @@ impl QuantileTable {
                 "student-t with {df} degrees of freedom: give 2.5 to 1000000 (with 2 the law has no standard deviation)"
             )));
         }
-        let mut ends = vec![0.0; OCTAVES * CELLS];
-        // This is most of what a short run does, so it is shared between two threads; near the middle and far away take as long.
-        let (near, far) = ends.split_at_mut(OCTAVES / 2 * CELLS);
-        std::thread::scope(|scope| {
-            scope.spawn(|| law.fill_quantiles(0, near));
-            law.fill_quantiles(OCTAVES / 2, far);
-        });
+        let ends = law.quantiles();
         let next = |ix: usize| match (ix / CELLS, ix % CELLS) {
             (0, c) if c + 1 == CELLS => 0.0,
             (o, c) if c + 1 == CELLS => ends[(o - 1) * CELLS],

@@ -6,24 +6,20 @@
 //! truncated moments of the normal law on the pieces of the activation, or those of the largest of several normal variables. In a
 //! convolution of many channels they do so at every position.
 
+mod average;
+mod chain;
+mod edges;
 mod spatial;
 
-use std::f64::consts::{FRAC_1_PI, SQRT_2};
+use std::f64::consts::SQRT_2;
 
+pub use self::average::density;
+use self::chain::ChainLaw;
 use self::spatial::SpatialLaw;
 use super::expected::maxout_second_moment;
-use super::rice::{self, Switches, homogeneous_gain, normal_density};
-use crate::ensemble::Ensemble;
-use crate::error::Result;
+use super::rice::{self, homogeneous_gain, normal_density};
 use crate::network::{Activation, ActivationKind, Affine, BiasLaw, Pieces, RandomNetwork};
-use crate::path::{EvenPaths, Path};
-
-/// Numbers drawn to average over a path law.
-const AVERAGE_COORDINATES: u128 = 1 << 17;
-const MAX_AVERAGE_PATHS: u128 = 1 << 16;
-
-/// Cost of a path by quadrature, as a multiple of that by closed form.
-const QUADRATURE_COST: u128 = 16;
+use crate::path::Path;
 
 /// The second moments of a layer's pre-activations at a point of a curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -183,111 +179,6 @@ impl<'a> Law<'a> {
             Self::Spatial(law) => law.add_crossings(path, total),
         }
     }
-
-    /// Cost of a path, as a multiple of drawing a number.
-    fn cost(&self, ensemble: &Ensemble) -> u128 {
-        let depth = ensemble.network.architecture().depth().div_ceil(16) as u128;
-        let (closed_form, is_closed) = match self {
-            Self::Chain(law) => (ensemble.path.n_coordinates() * depth, law.ratios.is_some()),
-            Self::Spatial(law) => (ensemble.path.n_coordinates() + law.work() as u128 / 4, law.is_homogeneous()),
-        };
-        closed_form * if is_closed { 1 } else { QUADRATURE_COST }
-    }
-}
-
-/// What the law of dense layers one after the other depends on.
-struct ChainLaw<'a> {
-    layers: Vec<LayerLaw<'a>>,
-    /// Where all activations multiply all moments by one factor, the ratio of E z(0)^2 to the factor of |x|^2 in E z(x)^2 for
-    /// each layer.
-    ratios: Option<Vec<f64>>,
-}
-
-struct LayerLaw<'a> {
-    /// Weight variance times inputs.
-    gain: f64,
-    bias_variance: f64,
-    outputs: Outputs<'a>,
-    switches: Switches,
-}
-
-impl<'a> ChainLaw<'a> {
-    /// Weights are independent normal, biases normal or zero.
-    fn of_network(network: &'a RandomNetwork) -> Self {
-        let shape = network.architecture().layers();
-        let layers: Vec<LayerLaw> = shape
-            .iter()
-            .map(|layer| LayerLaw {
-                gain: network.weights().variance(layer.affine) * layer.affine.inputs() as f64,
-                bias_variance: network.bias().std(layer.affine).powi(2),
-                outputs: Outputs::of(&layer.activation),
-                switches: Switches::of_layer(layer),
-            })
-            .collect();
-        let gains: Option<Vec<f64>> = shape.iter().map(|layer| common_gain(&layer.activation)).collect();
-        let ratios = gains.map(|gains| {
-            let mut a = layers[0].gain / shape[0].affine.inputs() as f64;
-            let mut beta = layers[0].bias_variance;
-            // Without biases the ratio is 0, even where the factor of |x|^2 underflows.
-            let ratio = |a: f64, beta: f64| if beta > 0.0 { beta / a } else { 0.0 };
-            let mut ratios = vec![ratio(a, beta)];
-            for (gain, layer) in gains.iter().zip(&layers[1..]) {
-                let chi = gain * layer.gain;
-                (a, beta) = (chi * a, chi * beta + layer.bias_variance);
-                ratios.push(ratio(a, beta));
-            }
-            ratios
-        });
-        Self { layers, ratios }
-    }
-
-    /// Variance of a weight of the first layer.
-    fn input_variance(&self, path: &Path) -> f64 {
-        self.layers[0].gain / path.dim() as f64
-    }
-
-    /// Adds the expected crossings of every layer; `false` on a path through the origin without biases.
-    fn add_crossings(&self, path: &Path, total: &mut [f64]) -> bool {
-        let input_variance = self.input_variance(path);
-        for edge in 0..path.n_vertices() - 1 {
-            let line = Line::of_edge(path, edge);
-            // Half-width of the region along the line where layer 1 has most of its crossings of 0.
-            let width = (line.distance2 + self.layers[0].bias_variance / input_variance).sqrt();
-            if width == 0.0 {
-                return false;
-            }
-            match &self.ratios {
-                // Crossings of 0 follow a Cauchy law along the line.
-                Some(ratios) => {
-                    for ((sum, ratio), layer) in total.iter_mut().zip(ratios).zip(&self.layers) {
-                        let w = (line.distance2 + ratio).sqrt();
-                        let angle = (w * (line.to - line.from)).atan2(w * w + line.from * line.to);
-                        let levels = layer.switches.levels.len() as f64;
-                        *sum += FRAC_1_PI * angle * levels * layer.switches.multiplicity;
-                    }
-                }
-                None => self.add_by_quadrature(line, width, input_variance, total),
-            }
-        }
-        true
-    }
-
-    fn add_by_quadrature(&self, line: Line, width: f64, input_variance: f64, total: &mut [f64]) {
-        for (t, weight) in nodes(line, width) {
-            let mut moments = Moments {
-                q: input_variance * (line.distance2 + t * t) + self.layers[0].bias_variance,
-                r: input_variance * t,
-                s: input_variance,
-            };
-            for (l, (sum, layer)) in total.iter_mut().zip(&self.layers).enumerate() {
-                let rate: f64 = layer.switches.levels.iter().map(|&u| moments.crossing_rate(u)).sum();
-                *sum += weight * rate * layer.switches.multiplicity;
-                if let Some(next) = self.layers.get(l + 1) {
-                    moments = moments.next(layer.outputs, next.gain, next.bias_variance);
-                }
-            }
-        }
-    }
 }
 
 /// The factor by which an activation multiplies all second moments; `None` where values and derivatives have different ones.
@@ -316,18 +207,6 @@ impl Line {
     }
 }
 
-/// Nodes and weights of an integral along a line, on panels that double away from the point nearest to the origin. All moments are functions of
-/// `scale`^2 + t^2, so rates are smooth in log t beyond `scale` and smooth in t below.
-fn nodes(line: Line, scale: f64) -> Vec<(f64, f64)> {
-    let reach = line.from.abs().max(line.to.abs());
-    // Below a billionth of a billionth of the line there is nothing left to see.
-    let finest = (0.5 * scale).max(1e-18 * reach);
-    let doubled: Vec<f64> = std::iter::successors(Some(finest), |x| Some(2.0 * x)).take_while(|x| *x < reach).collect();
-    let ends = doubled.iter().rev().map(|x| -x).chain([0.0]).chain(doubled.iter().copied());
-    let inner = ends.filter(|t| *t > line.from && *t < line.to);
-    gauss_nodes(&std::iter::once(line.from).chain(inner).chain([line.to]).collect::<Vec<f64>>())
-}
-
 /// Nodes and weights of Gauss-Legendre rules on panels with these ends.
 fn gauss_nodes(ends: &[f64]) -> Vec<(f64, f64)> {
     const RULE: [(f64, f64); 4] = [
@@ -341,31 +220,4 @@ fn gauss_nodes(ends: &[f64]) -> Vec<(f64, f64)> {
         RULE.into_iter().flat_map(move |(x, w)| [(middle - half * x, half * w), (middle + half * x, half * w)])
     };
     ends.windows(2).flat_map(panel).collect()
-}
-
-/// The infinite-width density of each layer's crossings, averaged over an ensemble's path law; `None` where it does not apply.
-/// Its sum over layers is also that of boundaries and knots.
-///
-/// The average is over [fixed paths](EvenPaths::centred) of the law, so that it does not depend on how many networks
-/// are drawn. Its relative error is about 0.1 % for the default segments in two dimensions, more where the paths reach much
-/// farther than the biases matter.
-///
-/// # Errors
-/// A path too long for a 64-bit number.
-pub fn density(ensemble: &Ensemble) -> Result<Option<Vec<f64>>> {
-    let network = &ensemble.network;
-    let Some(law) = Law::of_network(network) else { return Ok(None) };
-    let n = (AVERAGE_COORDINATES / law.cost(ensemble)).clamp(1, MAX_AVERAGE_PATHS);
-    let n = ensemble.path.n_given().unwrap_or(n as u64);
-    let mut crossings = vec![0.0; network.architecture().depth()];
-    let mut length = 0.0;
-    let (mut paths, mut path) = (EvenPaths::centred(&ensemble.path), Path::at_origin(ensemble.path.dim()));
-    for ix in 0..n {
-        paths.path(ix, n, &mut path)?;
-        if !law.add_crossings(&path, &mut crossings) {
-            return Ok(None);
-        }
-        length += path.length();
-    }
-    Ok((length > 0.0).then(|| crossings.iter().map(|c| c / length).collect()))
 }
