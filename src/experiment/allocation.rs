@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::stats::MIN_NETWORKS;
 
 /// Networks of a pilot. They are none of those that the estimate is made of, so that what is chosen does not depend on it.
-const NETWORKS: u64 = 16;
+const NETWORKS: u64 = 8;
 /// Networks that tell how long an estimate takes, where they are a small part of it.
 const MORE_NETWORKS: u64 = 256;
 const SMALL_PART: f64 = 0.05;

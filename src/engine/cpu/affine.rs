@@ -1,7 +1,7 @@
 //! The affine part of a layer, on blocks of rows.
 
 use super::convolution::ConvolutionMap;
-use super::product::add_product;
+use super::dense::DenseMap;
 use super::real::Real;
 use crate::network::{Affine, AffineWeights, Layer, Windows};
 
@@ -17,7 +17,8 @@ pub(super) struct Rows<'a, T> {
 
 impl<'a, T> Rows<'a, T> {
     /// A row of those that count, and what comes after it.
-    fn row(&self, ix: usize) -> &'a [T] {
+    #[inline(always)]
+    pub(super) fn row(&self, ix: usize) -> &'a [T] {
         &self.values[self.picked.map_or(ix, |picked| picked[ix]) * self.stride..]
     }
 }
@@ -116,7 +117,7 @@ impl<T: Real> LayerMap<T> {
     /// Bytes that it holds for blocks of so many rows, of which some are picked.
     pub(super) fn bytes(layer: &Layer, rows: u128) -> u128 {
         let of_map = |map: &Affine| match map {
-            Affine::Dense { inputs, .. } => size_of::<T>() as u128 * *inputs as u128 * rows,
+            Affine::Dense { inputs, units } => DenseMap::<T>::bytes(*inputs, *units, rows),
             Affine::AveragePool(windows) => size_of::<T>() as u128 * windows.input[1] as u128,
             Affine::Convolution(convolution) => ConvolutionMap::<T>::bytes(convolution),
             Affine::WindowValues(windows) => 8 * (windows.positions() * windows.area()) as u128,
@@ -127,11 +128,7 @@ impl<T: Real> LayerMap<T> {
 
 /// An affine map without its biases.
 enum Map<T> {
-    Dense {
-        inputs: usize,
-        /// The rows that count, one after the other.
-        picked: Vec<T>,
-    },
+    Dense(DenseMap<T>),
     Convolution(ConvolutionMap<T>),
     AveragePool {
         windows: Windows,
@@ -148,7 +145,7 @@ enum Map<T> {
 impl<T: Real> Map<T> {
     fn new(map: Affine) -> Self {
         match map {
-            Affine::Dense { inputs, .. } => Self::Dense { inputs, picked: Vec::new() },
+            Affine::Dense { inputs, .. } => Self::Dense(DenseMap::new(inputs)),
             Affine::Convolution(map) => Self::Convolution(ConvolutionMap::new(map)),
             Affine::AveragePool(windows) => Self::AveragePool { windows, sums: Vec::new() },
             Affine::WindowValues(windows) => {
@@ -159,22 +156,13 @@ impl<T: Real> Map<T> {
 
     /// Adds its product with every row of inputs to a row of `z`.
     fn add(&mut self, weight: &[T], rows: Rows<T>, units: usize, z: &mut [T]) {
-        if let Self::Dense { inputs, picked } = self {
-            let sizes = [z.len() / units, *inputs, units];
-            let left = match rows.picked {
-                None => (rows.values, [rows.stride, 1]),
-                Some(_) => {
-                    picked.clear();
-                    (0..sizes[0]).for_each(|ix| picked.extend_from_slice(&rows.row(ix)[..*inputs]));
-                    (picked.as_slice(), [*inputs, 1])
-                }
-            };
-            return add_product(sizes, left, (weight, [units, 1]), (z, units));
+        if let Self::Dense(map) = self {
+            return map.add(weight, rows, units, z);
         }
         for (ix, z) in z.chunks_exact_mut(units).enumerate() {
             let h = rows.row(ix);
             match self {
-                Self::Dense { .. } => unreachable!("a dense map takes all rows at once"),
+                Self::Dense(_) => unreachable!("a dense map takes all rows at once"),
                 Self::Convolution(map) => map.add(weight, h, z),
                 Self::AveragePool { windows, sums } => add_means(windows, sums, h, z),
                 Self::WindowValues { plane, places } => {
@@ -190,10 +178,7 @@ impl<T: Real> Map<T> {
     #[inline(always)]
     fn add_column(&self, weight: &[T], input: usize, factor: T, z: &mut [T]) {
         match self {
-            Self::Dense { .. } => {
-                let column = &weight[input * z.len()..][..z.len()];
-                z.iter_mut().zip(column).for_each(|(z, &w)| *z += factor * w);
-            }
+            Self::Dense(_) => DenseMap::add_column(weight, input, factor, z),
             Self::Convolution(map) => map.add_column(weight, input, factor, z),
             Self::AveragePool { .. } | Self::WindowValues { .. } => unreachable!("pools compute all rows"),
         }

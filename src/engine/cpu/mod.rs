@@ -3,6 +3,7 @@
 mod activate;
 mod affine;
 mod convolution;
+mod dense;
 mod exact;
 mod halt;
 mod product;
