@@ -11,6 +11,7 @@ use linregions::ErrorKind;
 use linregions::network::{Activation, Architecture, BiasLaw, Network, RandomNetwork, WeightLaw};
 use linregions::path::Path;
 use linregions::random::Stream;
+use linregions::regions::plane::{Plane, Subdivision, Window};
 use linregions::regions::tree::{self, TreeOptions};
 use linregions::regions::{Domain, plane};
 use linregions::theory::catalogue::{Direction, Shape, Value, region_bounds};
@@ -56,13 +57,28 @@ const ARCHITECTURES: [&str; 12] = [
 ];
 /// Convolutions whose filters maxout units join.
 const OF_MAXOUT: [&str; 3] = ["2x7-c4k3-c3k2-5", "1x6x5-c2k3p1-avg2-c3k2-4", "1x9-c4k3p1-c4k3p1+1-6+"];
+/// Convolutions whose filters are sorted in groups; layers of other orders take their outputs and add to theirs.
+const OF_SORTED: [&str; 4] = [
+    "2x7-c6k3-c6k2-6",
+    "1x6x5-c6k3p1-avg2-c12k2g2-max-6",
+    "1x9-c6k3p1-c6k3p1~1-c6k3p1+1-max2-12",
+    "1x4x5-c6k3p1-avg3s1p1-c6k1~2-120~3-6+1",
+];
+
+/// All of them with two activations each.
+fn cases() -> impl Iterator<Item = (&'static str, [&'static str; 2])> {
+    let with = |activations| move |arch| (arch, activations);
+    let plain = ARCHITECTURES.into_iter().map(with(["relu", "hard-tanh"]));
+    let maxout = OF_MAXOUT.into_iter().map(with(["maxout:2", "maxout:3"]));
+    let sorted = OF_SORTED.into_iter().map(with(["max-min", "group-sort:3"]));
+    plain.chain(maxout).chain(sorted).chain([("1x8x9-c4k3p1-c2k3p1~1", ["maxout:2"; 2])])
+}
 
 /// The same crossings of the same units, up to rounding: sums have other orders.
 #[test]
 fn dense_layers_have_the_crossings_of_their_networks() {
-    for (ix, arch) in ARCHITECTURES.into_iter().chain(OF_MAXOUT).enumerate() {
+    for (ix, (arch, activations)) in cases().enumerate() {
         let mut n_crossings = 0;
-        let activations = if OF_MAXOUT.contains(&arch) { ["maxout:2", "maxout:3"] } else { ["relu", "hard-tanh"] };
         for activation in activations {
             let seed = ix as u64;
             let network = random(arch, activation, seed);
@@ -92,12 +108,32 @@ fn what_is_too_large_is_refused() {
     // 90,000 inputs x 355,216 units.
     let error = random("1x300x300-c4k3", "relu", 0).to_dense(&GO_ON).expect_err("256 GB").to_string();
     assert!(error.contains("GiB of memory") || error.contains("2^34 weights"), "{error}");
-    for (arch, activation) in [("1x6-c2k1", "max-min"), ("1x8x9-c4k3p1-c2k3p1~1", "maxout:2")] {
-        let error = random(arch, activation, 0).to_dense(&GO_ON).expect_err(arch).to_string();
-        assert!(error.contains("of filters") && error.contains("cannot be written as dense layers"), "{error}");
-    }
     let stopped = random("1x6-c2k1", "relu", 0).to_dense(&AtomicBool::new(true)).expect_err("a stop");
     assert_eq!(stopped.kind(), ErrorKind::Interrupted);
+}
+
+/// A slice of a network is that of its dense layers, in the same order: the same regions with the same patterns.
+#[test]
+fn slices_are_those_of_dense_layers() {
+    for (ix, (arch, activations)) in cases().enumerate() {
+        let network = random(arch, activations[0], ix as u64);
+        let dense = network.to_dense(&GO_ON).expect("small");
+        let points = path(network.architecture().input_dim(), ix as u64);
+        let plane = Plane::through([0, 1, 2].map(|vertex| points.vertex(vertex))).expect("a plane");
+        let window = Window::rectangle([-1.5, 2.0], [-1.5, 1.0]).expect("a window");
+        let [own, other] =
+            [&network, &*dense].map(|network| Subdivision::new(network, &plane, &window, &GO_ON).expect("regions"));
+        let counts = |regions: &Subdivision| (regions.n_activation_regions(), regions.n_linear_regions());
+        assert_eq!(counts(&own), counts(&other), "{arch}");
+        assert!(own.n_activation_regions() > 1, "{arch}");
+        assert_eq!(own.edges(), other.edges(), "{arch}");
+        assert!((0..own.edges().len()).all(|edge| own.flips(edge) == other.flips(edge)), "{arch}");
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-9 * (1.0 + a.abs());
+        let gradients = |regions: &Subdivision| -> Vec<f64> {
+            regions.cells().flat_map(|cell| cell.gradients().as_flattened().to_vec()).collect()
+        };
+        assert!(gradients(&own).into_iter().zip(gradients(&other)).all(|(a, b)| near(a, b)), "{arch}");
+    }
 }
 
 /// Two inputs: by the tree and by subdivision of the plane, with layers of pooling between.

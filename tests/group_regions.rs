@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use common::GO_ON;
+use common::connections::members;
 use common::regions::{cube, degenerate, generic};
 use linregions::network::{Activation, ActivationKind, AffineWeights, Architecture, Layer, Network};
 use linregions::path::Path;
@@ -74,7 +75,10 @@ fn intervals_agree_with_the_trace() {
             ("1-4-8+-8~1+2", "crelu"),
             ("1x1-c4k3p2-max2s1-c4k2p1-c4k2~2-max2", "relu"),
             ("1x1-c5k4p3-max3s1p1-4", "hard-tanh"),
-        ][seed as usize % 12];
+            ("1x1-c4k3p2-c2k2-4", "max-min"),
+            ("1x1-c3k3p2-9~1-3", "group-sort:3"),
+            ("1x1-c2k3p2-c1k1~1-2", "maxout:2"),
+        ][seed as usize % 15];
         let net = network(arch, activation, seed, 1 + (seed % 2) as usize, |w| 2.0 * generic(w));
         let path = Path::from_points(1, &[-1.5, 2.0]).expect("a path");
         let trace = Trace::reference(&net, &path).expect("finite");
@@ -86,7 +90,7 @@ fn intervals_agree_with_the_trace() {
 }
 
 /// Networks of two inputs.
-const PLANES: [(&str, &str); 13] = [
+const PLANES: [(&str, &str); 18] = [
     // Deep and narrow ones keep what their cells are made of.
     ("2-3x7", "maxout:2"),
     ("2-3-3-3~1-3x2-3~2-3+1", "relu"),
@@ -101,13 +105,19 @@ const PLANES: [(&str, &str); 13] = [
     ("2-3-3+1+-2+1", "maxout:2"),
     ("1x2-c3k2p1-max2s1-3", "relu"),
     ("1x1x2-c2k2p1-max2s1-c2k1~2-avg", "leaky-relu:0.5"),
+    // Groups of filters, and skips from and to other orders.
+    ("1x2-c4k2p1-c2k2-2", "max-min"),
+    ("1x2-c3k2p1-c3k1~1-3", "group-sort:3"),
+    ("1x2-c2k2p1-6~1-2+1", "max-min"),
+    ("1x2-c4k1-avg2s1p1-c4k1~2", "max-min"),
+    ("1x2-c2k2p1-c1k1~1-2", "maxout:2"),
 ];
 
 /// Everything on two inputs against rational arithmetic, generic and degenerate, visible and not.
 #[test]
 fn planes_agree_with_rational_arithmetic() {
     let (mut merged, mut close_calls, mut n_regions) = (0, 0, 0);
-    for seed in 0..39u64 {
+    for seed in 0..3 * PLANES.len() as u64 {
         let (arch, activation) = PLANES[seed as usize % PLANES.len()];
         let outputs = 1 + (seed % 3) as usize % 2;
         let (lower, upper) = ([-1.0, -1.25], [1.5, 1.0]);
@@ -186,7 +196,8 @@ fn pieces(network: &Network, point: &[f64]) -> Vec<Vec<usize>> {
     let mut values = vec![point.to_vec()];
     let mut all = Vec::new();
     for (layer, weights) in network.architecture().layers().iter().zip(network.affine()) {
-        let z = layer.pre_activations(weights, &values[values.len() - 1], |source| &values[source]);
+        let image = layer.pre_activations(weights, &values[values.len() - 1], |source| &values[source]);
+        let z: Vec<f64> = (0..layer.groups()).flat_map(|unit| members(layer, unit)).map(|place| image[place]).collect();
         all.push(match layer.activation.kind() {
             ActivationKind::Scalar(pieces) | ActivationKind::Crelu(pieces) => {
                 z.iter().map(|&z| pieces.lower_piece(z)).collect()
@@ -206,7 +217,7 @@ fn pieces(network: &Network, point: &[f64]) -> Vec<Vec<usize>> {
             }
             _ => panic!("a new kind of activation"),
         });
-        values.push(layer.activation.apply(&z));
+        values.push(layer.activate(&image));
     }
     all
 }
@@ -372,6 +383,7 @@ fn counts_lie_between_patterns_that_are_met_and_bounds() {
         ("3-3x2", "maxout:3", 2),
         ("3-3-3", "group-sort:3", 3),
         ("1x3-c2k2-c2k1~1-max2", "leaky-relu:0.5", 4),
+        ("1x3-c4k2-2", "max-min", 5),
     ] {
         let net = network(arch, activation, seed, 1, generic);
         let dim = net.architecture().input_dim();

@@ -451,39 +451,76 @@ fn cells_on_segment(regions: &Subdivision, p: [f64; 2], q: [f64; 2]) -> (usize, 
     crossed.fold((1, 1), |(activation, linear), (ix, _)| (activation + 1, linear + usize::from(regions.is_knot(ix))))
 }
 
-/// A segment in the plane passes as many regions as the f64 reference finds on it.
+/// Segments in random planes pass as many regions as the f64 reference finds on them; gives how many. `check` sees every subdivision.
+fn regions_on_segments(shape: &str, activation: &str, seed: u64, check: impl Fn(&Network, &Subdivision)) -> usize {
+    let law = random_law(shape, activation, 0.3, seed);
+    let mut passed = 0;
+    for draw in 0..4 {
+        let network = law.draw(draw);
+        let dim = network.architecture().input_dim();
+        let mut pick = dice(seed + 100, draw);
+        let mut vector = || (0..dim).map(|_| pick(2001) as f64 / 1000.0 - 1.0).collect::<Vec<f64>>();
+        let plane = Plane::orthonormal(vector(), [vector(), vector()]).expect("in general position");
+        let window = Window::rectangle([-2.0, 1.0], [-1.0, 2.5]).expect("valid");
+        let regions = subdivide(&network, &plane, &window);
+        check(&network, &regions);
+        for _ in 0..25 {
+            let mut point = || [pick(2_900_001) as f64 / 1e6 - 1.95, pick(3_400_001) as f64 / 1e6 - 0.95];
+            let (p, q) = (point(), point());
+            let path = Path::from_points(dim, &[plane.input(p), plane.input(q)].concat()).expect("finite");
+            let trace = Trace::reference(&network, &path).expect("finite");
+            let expected = (trace.boundaries.len() + 1, trace.n_knots() + 1);
+            assert_eq!(cells_on_segment(&regions, p, q), expected, "{shape} {activation} draw {draw}");
+            passed += expected.0;
+        }
+    }
+    passed
+}
+
 #[test]
 fn segments_pass_the_regions_that_a_trace_finds() {
-    let mut passed = 0;
-    for (seed, (shape, activation)) in (0..).zip([
+    let shapes = [
         ("2-16x3", "relu"),
         ("2-12x2", "hard-tanh"),
         ("5-9-8-7", "abs"),
         ("3-2x6", "relu"),
         ("7-20x2", "relu6"),
-    ]) {
-        let law = random_law(shape, activation, 0.3, seed);
-        for draw in 0..4 {
-            let network = law.draw(draw);
-            let dim = network.architecture().input_dim();
-            let mut pick = dice(seed + 100, draw);
-            let mut vector = || (0..dim).map(|_| pick(2001) as f64 / 1000.0 - 1.0).collect::<Vec<f64>>();
-            let plane = Plane::orthonormal(vector(), [vector(), vector()]).expect("in general position");
-            let window = Window::rectangle([-2.0, 1.0], [-1.0, 2.5]).expect("valid");
-            let regions = subdivide(&network, &plane, &window);
-            check_complex(&network, &regions);
-            for _ in 0..25 {
-                let mut point = || [pick(2_900_001) as f64 / 1e6 - 1.95, pick(3_400_001) as f64 / 1e6 - 0.95];
-                let (p, q) = (point(), point());
-                let path = Path::from_points(dim, &[plane.input(p), plane.input(q)].concat()).expect("finite");
-                let trace = Trace::reference(&network, &path).expect("finite");
-                let expected = (trace.boundaries.len() + 1, trace.n_knots() + 1);
-                assert_eq!(cells_on_segment(&regions, p, q), expected, "{shape} {activation} draw {draw}");
-                passed += expected.0;
-            }
-        }
-    }
-    assert!(passed > 4000, "{passed}");
+        ("2x6-c4k3g2-avg2-c4k2-4", "hard-tanh"),
+    ];
+    let passed =
+        (0..).zip(shapes).map(|(seed, (arch, activation))| regions_on_segments(arch, activation, seed, check_complex));
+    assert!(passed.sum::<usize>() > 4000);
+}
+
+#[test]
+fn segments_pass_the_regions_of_pools_and_groups_of_filters() {
+    let shapes = [
+        ("1x4x5-c3k3p1-max2-6", "relu"),
+        ("1x9-c4k3p1-c4k3p1~1-36~2-4+1", "max-min"),
+        ("1x3x4-c2k2-c3k2p1-avg2-3", "maxout:2"),
+        ("1x8-c6k3-avg2-c6k1g2~2-max-3", "group-sort:3"),
+    ];
+    let passed =
+        (0..).zip(shapes).map(|(seed, (arch, activation))| regions_on_segments(arch, activation, seed, |_, _| {}));
+    assert!(passed.sum::<usize>() > 4000);
+}
+
+/// The dense layers of this image would take 115 GiB.
+#[test]
+fn images_are_sliced_without_their_matrices() {
+    let network = random_law("1x300x300-c2k3-max2-3", "relu", 0.3, 1).draw(0);
+    network.to_dense(&common::GO_ON).expect_err("as matrices");
+    let dim = network.architecture().input_dim();
+    let mut pick = dice(1, 0);
+    let mut vector = || (0..dim).map(|_| pick(2001) as f64 / 1000.0 - 1.0).collect::<Vec<f64>>();
+    let plane = Plane::orthonormal(vector(), [vector(), vector()]).expect("in general position");
+    let regions = subdivide(&network, &plane, &Window::rectangle([-0.03, 0.03], [-0.03, 0.03]).expect("valid"));
+    let (p, q) = ([-0.029, -0.028], [0.0285, 0.029]);
+    let path = Path::from_points(dim, &[plane.input(p), plane.input(q)].concat()).expect("finite");
+    let trace = Trace::reference(&network, &path).expect("finite");
+    let expected = (trace.boundaries.len() + 1, trace.n_knots() + 1);
+    assert_eq!(cells_on_segment(&regions, p, q), expected);
+    assert!(expected.1 > 5, "{expected:?}");
 }
 
 /// A plane through three points is the input plane of the network whose first layer is composed with it.

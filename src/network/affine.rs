@@ -117,12 +117,27 @@ impl Windows {
         (0..height).flat_map(move |oy| (0..width).flat_map(move |ox| self.places_of(oy, ox)))
     }
 
+    /// Row and column of a window among all windows.
+    fn at(&self, window: usize) -> [usize; 2] {
+        let width = self.output()[1];
+        [window / width, window % width]
+    }
+
+    /// The values of a window that are inside the image: which of the window's they are, and their places in a channel's plane.
+    fn inside_of(&self, window: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let window = self.at(window);
+        (0..self.area()).filter_map(move |offset| Some((offset, self.place_of(window, offset)?)))
+    }
+
+    /// The place in a channel's plane of a value of a window, if it is inside.
+    fn place_of(&self, [oy, ox]: [usize; 2], offset: usize) -> Option<usize> {
+        let y = self.input_at(0, oy, offset / self.kernel[1])?;
+        let x = self.input_at(1, ox, offset % self.kernel[1])?;
+        Some(y * self.input[1] + x)
+    }
+
     fn places_of(&self, oy: usize, ox: usize) -> impl Iterator<Item = usize> + '_ {
-        let place = move |offset: usize| {
-            let y = self.input_at(0, oy, offset / self.kernel[1])?;
-            let x = self.input_at(1, ox, offset % self.kernel[1])?;
-            Some(y * self.input[1] + x)
-        };
+        let place = move |offset: usize| self.place_of([oy, ox], offset);
         let first = (0..self.area()).find_map(place).expect("padding is less than a window");
         (0..self.area()).map(move |offset| place(offset).unwrap_or(first))
     }
@@ -265,6 +280,37 @@ impl Affine {
         }
     }
 
+    /// Calls `each` with every input that a pre-activation is made of and its weight.
+    pub(super) fn for_each_input(&self, weight: &[f64], unit: usize, mut each: impl FnMut(usize, f64)) {
+        let column = |windows: &Windows| (unit / windows.positions(), unit % windows.positions());
+        match self {
+            Self::Dense { inputs, units } => (0..*inputs).for_each(|input| each(input, weight[input * units + unit])),
+            Self::Convolution(convolution) => {
+                let Convolution { windows, filters, groups } = convolution;
+                let ((filter, window), area) = (column(windows), windows.area());
+                let first = filter / (filters / groups) * convolution.channels_per_group();
+                for channel in 0..convolution.channels_per_group() {
+                    for (offset, place) in windows.inside_of(window) {
+                        let element = channel * area + offset;
+                        each((first + channel) * windows.plane() + place, weight[element * filters + filter]);
+                    }
+                }
+            }
+            Self::AveragePool(windows) => {
+                let (channel, window) = column(windows);
+                let share = 1.0 / windows.area() as f64;
+                windows.inside_of(window).for_each(|(_, place)| each(channel * windows.plane() + place, share));
+            }
+            Self::WindowValues(windows) => {
+                let (window, offset) = (unit / windows.area(), unit % windows.area());
+                let (channel, window) = (window / windows.positions(), window % windows.positions());
+                let [oy, ox] = windows.at(window);
+                let place = windows.places_of(oy, ox).nth(offset).expect("a value of the window");
+                each(channel * windows.plane() + place, 1.0);
+            }
+        }
+    }
+
     /// Adds its filter's bias to every pre-activation.
     pub(crate) fn add_bias(&self, bias: &[f64], z: &mut [f64]) {
         if !bias.is_empty() {
@@ -363,6 +409,34 @@ mod tests {
                     }
                     assert_eq!(z[(filter * rows + oy) * columns + ox], sum, "{convolution:?} {filter} {oy} {ox}");
                 }
+            }
+        }
+    }
+
+    /// Row by row the same matrix as by products with single inputs.
+    #[test]
+    fn pre_activations_are_made_of_the_inputs_of_their_windows() {
+        let edge = windows(2, [4, 5], [3, 2], [1, 1], [1, 1, 1, 1]);
+        let strided = windows(4, [5, 7], [3, 3], [2, 3], [0, 2, 1, 0]);
+        for map in [
+            Affine::Dense { inputs: 3, units: 5 },
+            Affine::Convolution(Convolution { windows: edge, filters: 3, groups: 1 }),
+            Affine::Convolution(Convolution { windows: strided, filters: 6, groups: 2 }),
+            Affine::AveragePool(edge),
+            Affine::WindowValues(edge),
+            Affine::WindowValues(strided),
+        ] {
+            let (inputs, units) = (map.inputs(), map.units());
+            let weight = numbers(map.n_weights() as usize, 3);
+            let mut rows = vec![0.0; inputs * units];
+            for unit in 0..units {
+                map.for_each_input(&weight, unit, |input, w| rows[input * units + unit] += w);
+            }
+            for (input, column) in rows.chunks_exact(units).enumerate() {
+                let mut product = vec![0.0; units];
+                let one: Vec<f64> = (0..inputs).map(|ix| f64::from(u8::from(ix == input))).collect();
+                map.add_product(&weight, &one, &mut product);
+                assert_eq!(column, product, "{map:?}");
             }
         }
     }

@@ -13,9 +13,28 @@ pub struct Grouping {
 }
 
 impl Grouping {
+    /// Of values that stay in their order.
+    pub(crate) const NONE: Self = Self { size: 1, stride: 1 };
+
     /// Where pre-activation `member` of a unit is.
     pub fn place(self, unit: usize, member: usize) -> usize {
         (unit / self.stride * self.size + member) * self.stride + unit % self.stride
+    }
+
+    /// Where the pre-activation is that comes at `ix` unit after unit.
+    pub(crate) fn place_of(self, ix: usize) -> usize {
+        self.place(ix / self.size, ix % self.size)
+    }
+
+    /// Where the pre-activation at a place comes unit after unit.
+    pub(crate) fn index_of(self, place: usize) -> usize {
+        // The other way around places of a unit are as far apart as it has.
+        Self { size: self.stride, stride: self.size }.place_of(place)
+    }
+
+    /// Whether values come in the same order unit after unit as by another grouping.
+    pub(crate) fn has_order_of(self, other: Self) -> bool {
+        self == other || self.is_consecutive() && other.is_consecutive()
     }
 
     /// Whether the pre-activations of every unit are consecutive.
@@ -61,10 +80,13 @@ mod tests {
         let units = grouping.gather(&image, &mut room).to_vec();
         assert_eq!(units, [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]);
         assert!((0..12).all(|ix| units[ix] as usize == grouping.place(ix / 2, ix % 2)));
+        assert!((0..12).all(|ix| grouping.index_of(grouping.place_of(ix)) == ix));
+        assert!(!grouping.has_order_of(Grouping { size: 2, stride: 2 }) && !grouping.has_order_of(Grouping::NONE));
         assert_eq!(grouping.scatter(units), image);
         for grouping in [Grouping { size: 4, stride: 1 }, Grouping { size: 1, stride: 3 }] {
             assert_eq!(grouping.gather(&image, &mut room), image);
-            assert!((0..12).all(|ix| grouping.place(ix / grouping.size, ix % grouping.size) == ix));
+            assert!((0..12).all(|ix| grouping.place_of(ix) == ix && grouping.index_of(ix) == ix));
+            assert!(grouping.has_order_of(Grouping::NONE));
         }
     }
 }

@@ -4,6 +4,7 @@
 mod activation;
 mod affine;
 mod architecture;
+mod connections;
 mod dense;
 mod files;
 mod grammar;
@@ -16,6 +17,7 @@ pub(crate) use activation::pair_index;
 pub use activation::{Activation, ActivationKind, Pieces, pairs};
 pub use affine::{Affine, Convolution, Windows};
 pub use architecture::{Architecture, Layer, Skip};
+pub(crate) use connections::{Connection, SparseRows};
 pub use files::ReadOptions;
 pub(crate) use files::natural_key;
 pub use grouping::Grouping;

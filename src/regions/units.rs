@@ -187,6 +187,22 @@ impl Units {
         }
     }
 
+    /// What comes out of one unit with these fields: the numbers of its outputs, and what they are.
+    pub(crate) fn outputs_of(&self, unit: usize, fields: &[usize]) -> Vec<(usize, Selected)> {
+        let first = self.rows_of(unit).start;
+        match &self.kind {
+            ActivationKind::Scalar(_) => vec![(unit, Selected { row: unit, form: fields[0] })],
+            ActivationKind::Crelu(pieces) => [0, 1]
+                .map(|k| (unit + k * self.n_rows, Selected { row: unit, form: fields[0] + k * pieces.slopes.len() }))
+                .to_vec(),
+            ActivationKind::Maxout { .. } => vec![(unit, Selected { row: first + fields[0], form: 0 })],
+            ActivationKind::GroupSort { .. } => {
+                let order = self.order(fields).into_iter().enumerate();
+                order.map(|(place, member)| (first + place, Selected { row: first + member, form: 0 })).collect()
+            }
+        }
+    }
+
     /// Moves a unit across switches that are all zero on one facet; `there(r)` tells how fast row `r` rises beyond it.
     pub(crate) fn cross<T: PartialOrd + Zero>(
         &self,
@@ -271,6 +287,11 @@ mod tests {
                     }
                 }
             }
+            let n = units.fields_per_unit();
+            let mut by_unit: Vec<(usize, Selected)> =
+                (0..units.n_units()).flat_map(|unit| units.outputs_of(unit, &pattern[unit * n..][..n])).collect();
+            by_unit.sort_by_key(|(output, _)| *output);
+            assert!(by_unit.into_iter().eq(units.outputs(&pattern).into_iter().enumerate()), "{name}");
             let outputs = units.outputs(&pattern).into_iter();
             let outputs: Vec<f64> =
                 outputs.map(|Selected { row, form }| units.slopes[form] * z[row] + units.intercepts[form]).collect();

@@ -78,6 +78,15 @@ fn groups_and_skips_are_counted() {
     let args = ["--network", &residual, "--arch", "1-[1-1]", "--box", "-1,1"];
     // relu(relu(x - 1/2) + x).
     assert_eq!(numbers(&json(&args)), (Some(3), Some(3)));
+    // Filters in sorted pairs: |x| and |y|, then -|x| and -|y|. The sums are |x| + |y| and |x| - |x|.
+    for (readout, linear) in [([1.0, 1.0, 0.0, 0.0], 4), ([1.0, 0.0, 1.0, 0.0], 1)] {
+        let tensors: [(&str, &str, &[f32]); 2] = [("W0", "(2, 1, 1)", &[1.0, -1.0]), ("W1", "(1, 4)", &readout)];
+        let sorted = directory.file("sorted.npz", npz(&tensors));
+        for box_of in [&[][..], &["--box", "-1,2"], &["--box", "-1,2", "--method", "plane"]] {
+            let args = [&["--network", &sorted, "--arch", "1x2-c2k1", "--activation", "max-min"], box_of].concat();
+            assert_eq!(numbers(&json(&args)), (Some(4), Some(linear)), "{box_of:?}");
+        }
+    }
 }
 
 #[test]

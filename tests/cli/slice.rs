@@ -238,4 +238,11 @@ fn groups_are_sliced() {
     let args = ["--network", &pooled, "--arch", "1x2-c1k1-max2", "--activation", "relu"];
     // Both values are zero where both inputs are negative: the first counts as the largest.
     assert_eq!(patterns(&args), ["00/0", "01/1", "10/0", "11/0", "11/1"]);
+    // Two filters, sorted: |x0| and |x1|, then their negatives.
+    let sorted = npz(&[("W0", "(2, 1, 1)", &[1.0, -1.0]), ("W1", "(1, 4)", &[1.0, 2.0, 3.0, 4.0])]);
+    let sorted = directory.file("sorted.npz", sorted);
+    let args = ["--network", &sorted, "--arch", "1x2-c2k1", "--activation", "max-min"];
+    assert_eq!(patterns(&args), ["0101", "0110", "1001", "1010"]);
+    let positive = rows(&read(cells.as_ref())).into_iter().find(|cell| cell["pattern"] == "0101").expect("a cell");
+    assert_eq!(positive["gradients"], "-2 -2");
 }

@@ -5,7 +5,7 @@ use linregions::network::{ActivationKind, Network};
 use num_rational::BigRational;
 use num_traits::{Signed, Zero};
 
-use crate::common::connections::{Connection, connections};
+use crate::common::connections::{Connection, connections, members};
 
 type Q = BigRational;
 type Point = [Q; 2];
@@ -136,9 +136,9 @@ pub fn count(network: &Network, lower: [f64; 2], upper: [f64; 2]) -> (u64, u64) 
         let mut next = Vec::new();
         for cell in cells {
             let mut open = vec![(cell.polygon.clone(), Vec::new())];
-            for unit in rows.chunks(size) {
-                let rows: Vec<Affine> =
-                    unit.iter().map(|(made_of, bias)| affine(made_of, *bias, &cell.sources)).collect();
+            for unit in 0..rows.len() / size {
+                let row = |member: usize| affine(&rows[member].0, rows[member].1, &cell.sources);
+                let rows: Vec<Affine> = members(layer, unit).into_iter().map(row).collect();
                 let cut = |(polygon, units): (Vec<Point>, Vec<Vec<Affine>>)| {
                     let parts = parts(layer.activation.kind(), &polygon, &rows).into_iter();
                     parts.map(move |(part, outputs)| (part, units.iter().cloned().chain([outputs]).collect()))
@@ -152,6 +152,13 @@ pub fn count(network: &Network, lower: [f64; 2], upper: [f64; 2]) -> (u64, u64) 
                         .into_iter()
                         .flat_map(|k| units.iter().map(move |unit: &Vec<Affine>| unit[k].clone()))
                         .collect(),
+                    // Where the group's pre-activations are.
+                    ActivationKind::GroupSort { .. } => {
+                        let places = (0..units.len()).flat_map(|unit| members(layer, unit));
+                        let mut sorted: Vec<(usize, Affine)> = places.zip(units.concat()).collect();
+                        sorted.sort_by_key(|(place, _)| *place);
+                        sorted.into_iter().map(|(_, f)| f).collect()
+                    }
                     _ => units.concat(),
                 };
                 next.push(Cell { polygon, sources: cell.sources.iter().cloned().chain([outputs]).collect() });

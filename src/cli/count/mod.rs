@@ -25,7 +25,7 @@ use crate::theory::catalogue::{Direction, Entry, Shape, Value, region_bounds};
 #[command(
     after_help = "An activation region is a set of inputs with one activation pattern, a linear region one on which the output is a single affine function; \
                   only sets with an interior count. The piece of a maxout unit or a max-pool is which of its values is largest, that of a sorted group \
-                  their order. All layers and activations of trace but sorted groups of filters are taken by tree; xor takes no groups of pre-activations, milp relu alone. \
+                  their order. All layers and activations of trace are taken by tree; xor takes no groups of pre-activations, milp relu alone. \
                   Convolutions and pooling are counted as the dense layers that they are. A box file is CSV with header lo,hi and one row per input. The same command with the \
                   same --journal goes on where an earlier one ended.\n\nExamples:\n  linregions count --network trained.npz --box=-1,1\n  \
                   linregions count --network trained.npz --activation hard-tanh --format json\n  linregions count --network \
@@ -80,7 +80,7 @@ pub(super) struct CountArgs {
 enum MethodChoice {
     /// The method that suits the network: tree
     Auto,
-    /// Depth first over the units with linear programs: exact, nearly all layers and activations, any number of inputs
+    /// Depth first over the units with linear programs: exact, all layers and activations, any number of inputs
     Tree,
     /// Subdivision of the plane: exact and fast with 2 inputs in a box, but keeps all regions in memory; see slice, too
     Plane,

@@ -26,9 +26,9 @@ use crate::regions::plane::Subdivision;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Regions are exact: what rounding leaves open is decided in whole numbers of any size (the summary says how often, as close calls). \
-                  All layers and activations of trace but sorted groups of filters are taken; convolutions and pooling as the dense layers that they are.\n\n\
+                  All layers and activations of trace are taken.\n\n\
                   Columns of --cells FILE.csv, one row per activation region: cell, linear_region, area, slope (norm of the gradient of all outputs in the plane), \
-                  gradients (d output / du and d output / dv, a pair per output), pattern (the piece of every unit, of maxout and max-pooling which value is largest, of sorted groups each row's place from the largest; layers separated by /), vertices (u and v, counter-clockwise); \
+                  gradients (d output / du and d output / dv, a pair per output), pattern (the piece of every unit, of maxout and max-pooling which value is largest, of sorted groups each row's place from the largest, group after group; layers separated by /), vertices (u and v, counter-clockwise); \
                   pairs are separated by semicolons. FILE.json has the same as {origin, directions, window, cells: [...]}.\n\n\
                   Examples:\n  linregions slice --network trained.npz --window -3,3 --out regions.png\n  \
                   linregions slice --network mnist.safetensors --points three.csv --margin 0.5 --out plane.svg --cells plane.json\n  \
@@ -70,13 +70,12 @@ pub(super) fn run(args: &SliceArgs, stop: &AtomicBool) -> Result<()> {
     let storage = args.out.as_deref().map(Storage::of_file).transpose()?;
     let cells_format = args.cells.as_deref().map(CellsFormat::of_file).transpose()?;
     let network = args.network.read()?;
-    let dense = network.to_dense(stop).map_err(|e| e.at(args.network.name()))?;
     let place = args.place.place(network.architecture().input_dim())?;
     let pool = thread_pool(args.threads, None)?;
     let [mut picture, mut cells] = outputs(args)?;
 
     let start = Instant::now();
-    let subdivide = |found: &AtomicU64| Subdivision::watched(&dense, &place.plane, &place.window, found, stop);
+    let subdivide = |found: &AtomicU64| Subdivision::watched(&network, &place.plane, &place.window, found, stop);
     let regions = with_regions(args.quiet, |found| pool.install(|| subdivide(found)))?;
     let seconds = start.elapsed().as_secs_f64();
 

@@ -69,6 +69,8 @@ pub(super) struct Complex {
     pub n_words: usize,
     /// What cells keep of the layers so far, or nothing.
     pub kept: Vec<Kept>,
+    /// Cells x outputs, after the last layer.
+    pub gradients: Vec<[f64; 2]>,
 }
 
 /// Bytes that a cell takes on average while a layer is added, its pattern apart: four corners, two edges and a vertex, twice, and
@@ -89,6 +91,7 @@ impl Complex {
             patterns: Vec::new(),
             n_words: 0,
             kept: Vec::new(),
+            gradients: Vec::new(),
         }
     }
 
@@ -146,6 +149,7 @@ impl<'a> Assembly<'a> {
             patterns: Vec::new(),
             n_words: old.n_words + layer_words,
             kept: Vec::new(),
+            gradients: Vec::new(),
         };
         Self { old, new, chains: vec![None; old.edges.len()], n_added: 0 }
     }
@@ -195,6 +199,7 @@ impl<'a> Assembly<'a> {
             self.push_part(part, &cut, &mut vertices, &mut edges)?;
         }
         self.new.kept.extend(cut.kept);
+        self.new.gradients.extend(cut.gradients);
         self.n_added += 1;
         Ok(())
     }

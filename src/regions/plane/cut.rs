@@ -2,7 +2,8 @@
 
 use super::complex::{Corner, Source};
 use super::exact::{ExactCell, ExactNetwork};
-use super::filter::{Bounded, Filter, Form, Forms, Kept, Line, Point, Scratch};
+use super::filter::{Filter, Form, Kept, Line, Point, Rectangle, Scratch};
+use super::forms::{Bounded, Forms};
 use super::merge::merge;
 use super::pattern::Field;
 use crate::error::Result;
@@ -51,6 +52,8 @@ pub(super) struct CutCell {
     pub parts: Vec<Part>,
     /// For each part, where cells keep it.
     pub kept: Vec<Kept>,
+    /// For each part those of all outputs, after the last layer.
+    pub gradients: Vec<[f64; 2]>,
     pub close_calls: u64,
 }
 
@@ -73,6 +76,14 @@ enum Passage {
     Switch { unit: usize, switch: usize, field: usize },
     /// A row of a maxout unit that may be above all rows before it. What it cuts along depends on the part, on which one of those is largest.
     Row { unit: usize, row: usize },
+}
+
+impl Passage {
+    fn unit(self) -> usize {
+        match self {
+            Self::Switch { unit, .. } | Self::Row { unit, .. } => unit,
+        }
+    }
 }
 
 /// Where a vertex is with regard to a line.
@@ -109,9 +120,7 @@ pub(super) fn cut(
 ) -> Result<CutCell> {
     match cell.kept {
         Some(kept) => filter.pre_activations_of(layer, kept, scratch)?,
-        None => {
-            filter.pre_activations(layer, cell.pattern, scratch)?;
-        }
+        None => filter.pre_activations(layer, cell.pattern, scratch)?,
     }
     let forms = &scratch.forms;
     let (units, exact) = (filter.units(layer), ExactCell::new(exact, cell.pattern));
@@ -121,14 +130,9 @@ pub(super) fn cut(
     while let Some((part, passages)) = open.pop() {
         let crossing = cutter.crossing(part, passages);
         let Some((&first, rest)) = crossing.split_first() else { continue };
-        if cutter.sides(part, first) == [false, true] {
-            // A row that is above all before it on the whole part.
-            cutter.raise(part, first);
-        } else {
-            let below = cutter.split(part, first);
-            open.push((below, rest.to_vec()));
-            grown(1)?;
-        }
+        let below = cutter.split(part, first);
+        grown(1)?;
+        open.push((below, rest.to_vec()));
         open.push((part, rest.to_vec()));
     }
     let mut cut = cutter.cut;
@@ -137,6 +141,11 @@ pub(super) fn cut(
     }
     if filter.keeps(layer) {
         cut.kept = cut.parts.iter().map(|part| filter.keep(layer, &part.pattern, cell.kept, scratch)).collect();
+    }
+    if filter.is_last(layer) {
+        for part in &cut.parts {
+            filter.add_gradients(&part.pattern, scratch, &mut cut.gradients)?;
+        }
     }
     Ok(cut)
 }
@@ -174,35 +183,55 @@ impl CutCell {
             chains: (0..n as u32).map(|ix| vec![ix]).collect(),
             parts: vec![Part { corners, pattern: vec![0; field.n_words()] }],
             kept: Vec::new(),
+            gradients: Vec::new(),
             close_calls: 0,
         }
     }
 }
 
 impl Cutter<'_> {
-    /// The passages that cross a part. Switches that are above on all of it are set; rows stay, for those before them come first.
+    /// The passages that cross a part. Where all of it is above one, that is noted; rows that come after one of their unit that
+    /// crosses stay, for what they cut along is not known yet.
     fn crossing(&mut self, part: usize, mut passages: Vec<Passage>) -> Vec<Passage> {
-        passages.retain(|&passage| match (self.sides(part, passage), passage) {
-            // A unit that stays on its breakpoint is on the lower piece, and the first of equal rows the largest.
-            ([_, false], _) => false,
-            ([true, true], _) | (_, Passage::Row { .. }) => true,
-            ([false, true], Passage::Switch { .. }) => {
-                self.raise(part, passage);
-                false
+        let corners = self.cut.parts[part].corners.iter();
+        let around = Rectangle::around(corners.map(|corner| &self.cut.vertices[corner.vertex as usize].point));
+        let mut undecided = None;
+        passages.retain(|&passage| {
+            let unit = passage.unit();
+            match self.sides(part, passage, &around) {
+                // A unit that stays on its breakpoint is on the lower piece, and the first of equal rows the largest.
+                [_, false] => false,
+                [false, true] if undecided != Some(unit) || matches!(passage, Passage::Switch { .. }) => {
+                    self.raise(part, passage);
+                    false
+                }
+                _ => {
+                    undecided = Some(unit);
+                    true
+                }
             }
         });
         passages
     }
 
-    /// Whether a part reaches below a passage, and above it.
-    fn sides(&mut self, part: usize, passage: Passage) -> [bool; 2] {
+    /// Whether a part, in a rectangle around it, reaches below a passage, and above it.
+    fn sides(&mut self, part: usize, passage: Passage, around: &Rectangle) -> [bool; 2] {
         let switch = self.switch(part, passage);
-        let (mut below, mut above) = (false, false);
-        for corner in 0..self.cut.parts[part].corners.len() {
-            let sign = self.place(switch, self.cut.parts[part].corners[corner].vertex).sign;
-            (below, above) = (below || sign < 0, above || sign > 0);
+        let form = self.form(switch);
+        if let Some(sides) = self.filter.sides(&form, around) {
+            return sides;
         }
-        [below, above]
+        let mut sides = [false; 2];
+        for corner in 0..self.cut.parts[part].corners.len() {
+            match self.place(switch, &form, self.cut.parts[part].corners[corner].vertex).sign {
+                0 => {}
+                sign => sides[usize::from(sign > 0)] = true,
+            }
+            if sides == [true; 2] {
+                break;
+            }
+        }
+        sides
     }
 
     /// Notes that a part is above a passage.
@@ -233,9 +262,10 @@ impl Cutter<'_> {
         self.filter.form(self.forms, self.layer, self.units.switch(unit, switch))
     }
 
-    fn place(&mut self, switch: (usize, usize), vertex: u32) -> Place {
+    /// Where a vertex is with regard to a switch and its form.
+    fn place(&mut self, switch: (usize, usize), form: &Form, vertex: u32) -> Place {
         let Vertex { point, lines } = self.cut.vertices[vertex as usize];
-        let value = self.filter.value(&self.form(switch), &point);
+        let value = self.filter.value(form, &point);
         match value.sign() {
             Some(sign) => Place { value, sign, is_close: false },
             None => {
@@ -249,13 +279,14 @@ impl Cutter<'_> {
     fn split(&mut self, part: usize, passage: Passage) -> usize {
         let switch = self.switch(part, passage);
         let corners = std::mem::take(&mut self.cut.parts[part].corners);
-        let places: Vec<Place> = corners.iter().map(|corner| self.place(switch, corner.vertex)).collect();
+        let form = self.form(switch);
+        let places: Vec<Place> = corners.iter().map(|corner| self.place(switch, &form, corner.vertex)).collect();
         let (mut above, mut below) = (Vec::with_capacity(corners.len()), Vec::with_capacity(corners.len()));
         let across = self.cut.edges.len() as u32;
         self.cut.edges.push(CutEdge {
             ends: [0; 2],
             source: self.source(switch),
-            line: self.filter.line(&self.form(switch)),
+            line: self.filter.line(&form),
             side: None,
             split: None,
         });

@@ -3,7 +3,7 @@
 //! All forms of a layer share one power of two as their denominator, so that no fraction is ever reduced; a vertex is the point
 //! on two lines in homogeneous coordinates.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
 
 use num_bigint::{BigInt, Sign};
@@ -12,19 +12,13 @@ use num_traits::{Signed, Zero};
 use super::affine_plane::{Plane, Window};
 use super::complex::Source;
 use super::pattern::PatternLayout;
+use super::terms::{LayerTerms, Map, Term};
 use super::whole::{cross, fraction_bits, integers, ratio, scaled};
-use crate::network::{ActivationKind, Network, Pieces};
+use crate::network::{ActivationKind, Pieces};
 use crate::regions::units::{Selected, Switch, Units};
 
 /// A form `a u + b v + c`, a line where it is zero, or a point (u, v, w).
 type Triple = [BigInt; 3];
-
-/// Forms times `2^bits`.
-#[derive(Clone, Debug)]
-struct Forms {
-    forms: Vec<Triple>,
-    bits: u64,
-}
 
 /// An activation in whole numbers. It is given by its breakpoints, its slopes and the intercept of the piece of 0; the other
 /// intercepts follow exactly, so that the function is continuous where rounded ones would leave gaps.
@@ -83,62 +77,57 @@ impl ExactPieces {
     }
 }
 
+/// What a layer takes from one source: for every row its inputs with weights that are not zero.
+#[derive(Debug)]
+struct ExactTerm {
+    source: usize,
+    rows: Vec<Vec<(usize, BigInt)>>,
+}
+
+/// The affine part of a layer, or the read-out.
 #[derive(Debug)]
 struct ExactAffine {
-    /// Of every map its source and its weights, input-major; none where values are added as they are.
-    maps: Vec<(usize, Option<Vec<BigInt>>)>,
+    terms: Vec<ExactTerm>,
     bias: Vec<BigInt>,
+    /// Of weights and biases, and of the sources with the most.
     bits: u64,
+    source_bits: u64,
 }
 
 impl ExactAffine {
-    /// The maps of a layer, or of the read-out after the last.
-    fn new(network: &Network, layer: usize) -> Self {
-        let weights = &network.affine()[layer];
-        let values = weights.weight.iter().chain(&weights.bias).chain(weights.skips.iter().flatten());
-        let bits = fraction_bits(values.copied());
-        let all = |values: &[f64]| -> Vec<BigInt> { values.iter().map(|&v| scaled(v, bits)).collect() };
-        let skips = network.architecture().layers().get(layer).map_or(&[][..], |layer| &layer.skips);
-        let skips = skips.iter().zip(&weights.skips).map(|(skip, values)| (skip.source, skip.map.map(|_| all(values))));
-        let maps = [(layer, Some(all(&weights.weight)))].into_iter().chain(skips).collect();
-        Self { maps, bias: all(&weights.bias), bits }
-    }
-
-    /// Bits of the sources with the most.
-    fn source_bits<'f>(&self, source: impl Fn(usize) -> &'f Forms) -> u64 {
-        self.maps.iter().map(|(ix, _)| source(*ix).bits).max().unwrap_or(0)
-    }
-
-    fn unit<'f>(&self, unit: usize, source: impl Fn(usize) -> &'f Forms) -> Triple {
-        let bits = self.source_bits(&source);
-        let mut z = [BigInt::ZERO, BigInt::ZERO, &self.bias[unit] << bits];
-        for (ix, weights) in &self.maps {
-            let h = source(*ix);
-            let mut add = |w: &BigInt, form: &Triple| {
-                let shifted = w << (bits - h.bits);
-                z.iter_mut().zip(form).filter(|(_, h)| !h.is_zero()).for_each(|(z, h)| *z += &shifted * h);
-            };
-            match weights {
-                Some(weights) => {
-                    let row = weights.iter().skip(unit).step_by(self.bias.len());
-                    row.zip(&h.forms).filter(|(w, _)| !w.is_zero()).for_each(|(w, form)| add(w, form));
-                }
-                None => add(&scaled(1.0, self.bits), &h.forms[unit]),
-            }
+    /// `bits_of` are the bits of the sources so far.
+    fn new(layer: &LayerTerms, bits_of: &[u64]) -> Self {
+        let n_rows = layer.bias.len();
+        let mut all = layer.bias.clone();
+        for term in &layer.terms {
+            (0..n_rows).for_each(|row| term.map.for_each_input(row, n_rows, |_, w| all.push(w)));
         }
-        z
+        let bits = fraction_bits(all);
+        let row = |map: &Map, row: usize| {
+            let mut inputs = Vec::new();
+            map.for_each_input(row, n_rows, |input, w| inputs.push((input, scaled(w, bits))));
+            inputs
+        };
+        let of_term =
+            |term: &Term| ExactTerm { source: term.source, rows: (0..n_rows).map(|r| row(&term.map, r)).collect() };
+        Self {
+            terms: layer.terms.iter().map(of_term).collect(),
+            bias: layer.bias.iter().map(|&b| scaled(b, bits)).collect(),
+            bits,
+            source_bits: layer.terms.iter().map(|term| bits_of[term.source]).max().unwrap_or(0),
+        }
     }
 
-    fn units<'f>(&self, source: impl Fn(usize) -> &'f Forms) -> Forms {
-        let forms = (0..self.bias.len()).map(|unit| self.unit(unit, &source)).collect();
-        Forms { forms, bits: self.bits + self.source_bits(&source) }
+    /// Bits of the pre-activations.
+    fn row_bits(&self) -> u64 {
+        self.bits + self.source_bits
     }
 }
 
 /// A network on a window of a plane in whole numbers, made when it is first needed.
 #[derive(Debug)]
 pub(super) struct ExactNetwork<'a> {
-    network: &'a Network,
+    layers: &'a [LayerTerms<'a>],
     units: &'a [Units],
     layout: &'a PatternLayout,
     plane: &'a Plane,
@@ -150,40 +139,42 @@ pub(super) struct ExactNetwork<'a> {
 struct Numbers {
     affine: Vec<ExactAffine>,
     pieces: Vec<ExactPieces>,
-    inputs: Forms,
-    /// Pre-activations of the first layer, the same on all cells.
-    first: Forms,
+    inputs: Vec<Triple>,
+    /// Bits of the input and of the outputs of every layer.
+    bits: Vec<u64>,
     sides: Vec<Triple>,
 }
 
 impl<'a> ExactNetwork<'a> {
     pub(super) fn new(
-        network: &'a Network,
+        layers: &'a [LayerTerms<'a>],
         units: &'a [Units],
         layout: &'a PatternLayout,
         plane: &'a Plane,
         window: &'a Window,
     ) -> Self {
-        Self { network, units, layout, plane, window, numbers: OnceLock::new() }
+        Self { layers, units, layout, plane, window, numbers: OnceLock::new() }
     }
 
     fn numbers(&self) -> &Numbers {
         self.numbers.get_or_init(|| {
-            let depth = self.units.len();
-            let affine: Vec<ExactAffine> = (0..=depth).map(|layer| ExactAffine::new(self.network, layer)).collect();
-            let pieces = self.units.iter().map(ExactPieces::of_units).collect();
             let [u, v] = self.plane.directions();
-            let bits = fraction_bits(self.plane.origin().iter().chain(u).chain(v).copied());
-            let input = |ix: usize| [u[ix], v[ix], self.plane.origin()[ix]].map(|x| scaled(x, bits));
-            let inputs = Forms { forms: (0..self.plane.dim()).map(input).collect(), bits };
-            let first = affine[0].units(|_| &inputs);
+            let input_bits = fraction_bits(self.plane.origin().iter().chain(u).chain(v).copied());
+            let input = |ix: usize| [u[ix], v[ix], self.plane.origin()[ix]].map(|x| scaled(x, input_bits));
+            let pieces: Vec<ExactPieces> = self.units.iter().map(ExactPieces::of_units).collect();
+            let (mut affine, mut bits) = (Vec::new(), vec![input_bits]);
+            for (ix, layer) in self.layers.iter().enumerate() {
+                let layer = ExactAffine::new(layer, &bits);
+                bits.extend(pieces.get(ix).map(|pieces| (layer.row_bits() + pieces.slope_bits).max(pieces.bits)));
+                affine.push(layer);
+            }
             let corners = self.window.corners();
             let corner = |ix: usize| {
                 let [u, v] = corners[ix % corners.len()];
                 integers([u, v, 1.0])
             };
             let sides = (0..corners.len()).map(|side| cross(&corner(side), &corner(side + 1))).collect();
-            Numbers { affine, pieces, inputs, first, sides }
+            Numbers { affine, pieces, inputs: (0..self.plane.dim()).map(input).collect(), bits, sides }
         })
     }
 }
@@ -193,15 +184,17 @@ impl<'a> ExactNetwork<'a> {
 pub(super) struct ExactCell<'a> {
     network: &'a ExactNetwork<'a>,
     pattern: &'a [u64],
-    /// Activations of the first layers.
-    activations: Vec<Forms>,
+    /// What comes out of the first layers.
+    outputs: Vec<Vec<Selected>>,
+    /// Rows of pre-activations, by layer and number.
+    rows: HashMap<(usize, usize), Triple>,
     lines: HashMap<Source, Triple>,
 }
 
 impl<'a> ExactCell<'a> {
     /// The cell with this pattern: of all layers before those that are asked for.
     pub(super) fn new(network: &'a ExactNetwork<'a>, pattern: &'a [u64]) -> Self {
-        Self { network, pattern, activations: Vec::new(), lines: HashMap::new() }
+        Self { network, pattern, outputs: Vec::new(), rows: HashMap::new(), lines: HashMap::new() }
     }
 
     /// The sign of the form of a line at the point where two others meet.
@@ -224,8 +217,13 @@ impl<'a> ExactCell<'a> {
 
     /// Gradients of the outputs, with the power of two that they are multiplied with.
     pub(super) fn gradients(&mut self) -> (Vec<[BigInt; 2]>, u64) {
-        let outputs = self.pre_activations(self.network.units.len());
-        (outputs.forms.into_iter().map(|[a, b, _]| [a, b]).collect(), outputs.bits)
+        let depth = self.network.units.len();
+        let readout = &self.network.numbers().affine[depth];
+        let gradient = |output: usize| {
+            let [a, b, _] = self.row(depth, output);
+            [a, b]
+        };
+        ((0..readout.bias.len()).map(gradient).collect(), readout.row_bits())
     }
 
     fn point(&mut self, [first, second]: [Source; 2]) -> Triple {
@@ -245,9 +243,9 @@ impl<'a> ExactCell<'a> {
                 let layer = layer as usize;
                 let units = &self.network.units[layer];
                 let Switch { plus, minus, breakpoint } = units.switch(unit as usize, breakpoint as usize);
-                let (mut z, bits) = self.row(layer, plus);
+                let (mut z, bits) = (self.row(layer, plus), numbers.affine[layer].row_bits());
                 if let Some(minus) = minus {
-                    z.iter_mut().zip(self.row(layer, minus).0).for_each(|(z, other)| *z -= other);
+                    z.iter_mut().zip(self.row(layer, minus)).for_each(|(z, other)| *z -= other);
                 }
                 if let Some(breakpoint) = breakpoint {
                     let pieces = &numbers.pieces[layer];
@@ -266,49 +264,74 @@ impl<'a> ExactCell<'a> {
         line
     }
 
-    /// A row of pre-activations, and its bits.
-    fn row(&mut self, layer: usize, row: usize) -> (Triple, u64) {
-        let numbers = self.network.numbers();
-        if layer == 0 {
-            return (numbers.first.forms[row].clone(), numbers.first.bits);
+    /// A row of pre-activations, by those before it that it is made of.
+    fn row(&mut self, layer: usize, row: usize) -> Triple {
+        self.select(layer);
+        // From the row back: every layer's rows are made of those of layers before.
+        let mut missing: BTreeSet<(usize, usize)> = [(layer, row)].into();
+        let mut order = Vec::new();
+        while let Some(next) = missing.pop_last() {
+            if !self.rows.contains_key(&next) {
+                missing.extend(self.made_of(next));
+                order.push(next);
+            }
         }
-        self.activate(layer);
+        for next in order.into_iter().rev() {
+            let row = self.compute(next);
+            self.rows.insert(next, row);
+        }
+        self.rows[&(layer, row)].clone()
+    }
+
+    /// The rows that a row is made of.
+    fn made_of(&self, (layer, row): (usize, usize)) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let numbers = self.network.numbers();
+        let of_term = move |term: &'a ExactTerm| {
+            let before = term.source.checked_sub(1);
+            term.rows[row].iter().filter_map(move |(input, _)| {
+                let Selected { row, form } = self.outputs[before?][*input];
+                (!numbers.pieces[before?].slopes[form].is_zero()).then_some((before?, row))
+            })
+        };
+        numbers.affine[layer].terms.iter().flat_map(of_term)
+    }
+
+    fn compute(&self, (layer, row): (usize, usize)) -> Triple {
+        let numbers = self.network.numbers();
         let affine = &numbers.affine[layer];
-        let source = |ix: usize| self.source(ix);
-        (affine.unit(row, source), affine.bits + affine.source_bits(source))
-    }
-
-    fn pre_activations(&mut self, layer: usize) -> Forms {
-        let numbers = self.network.numbers();
-        if layer == 0 {
-            return numbers.first.clone();
+        let mut z = [BigInt::ZERO, BigInt::ZERO, &affine.bias[row] << affine.source_bits];
+        for ExactTerm { source, rows } in &affine.terms {
+            let shift = affine.source_bits - numbers.bits[*source];
+            for (input, w) in &rows[row] {
+                let w = w << shift;
+                match source.checked_sub(1) {
+                    None => add(&mut z, &w, &numbers.inputs[*input]),
+                    Some(before) => {
+                        let Selected { row, form } = self.outputs[before][*input];
+                        let (pieces, bits) = (&numbers.pieces[before], numbers.bits[*source]);
+                        let (slope, intercept) = (&pieces.slopes[form], &pieces.intercepts[form]);
+                        if !slope.is_zero() {
+                            let up = bits - numbers.affine[before].row_bits() - pieces.slope_bits;
+                            add(&mut z, &((&w * slope) << up), &self.rows[&(before, row)]);
+                        }
+                        z[2] += (w * intercept) << (bits - pieces.bits);
+                    }
+                }
+            }
         }
-        self.activate(layer);
-        numbers.affine[layer].units(|ix| self.source(ix))
+        z
     }
 
-    /// The input, or the outputs of a layer that is activated.
-    fn source(&self, ix: usize) -> &Forms {
-        ix.checked_sub(1).map_or_else(|| &self.network.numbers().inputs, |layer| &self.activations[layer])
-    }
-
-    /// Makes the outputs of the first `n` layers.
-    fn activate(&mut self, n: usize) {
-        while self.activations.len() < n {
-            let next = self.activations.len();
-            let z = self.pre_activations(next);
-            let pieces = &self.network.numbers().pieces[next];
-            let field = self.network.layout.layer(next);
+    /// Finds what comes out of the first `n` layers.
+    fn select(&mut self, n: usize) {
+        for layer in self.outputs.len()..n {
+            let field = self.network.layout.layer(layer);
             let pattern: Vec<usize> = field.all(field.of(self.pattern)).collect();
-            let bits = (z.bits + pieces.slope_bits).max(pieces.bits);
-            let shift = bits - z.bits - pieces.slope_bits;
-            let activate = |Selected { row, form }: Selected| {
-                let mut h = z.forms[row].each_ref().map(|z| (z * &pieces.slopes[form]) << shift);
-                h[2] += &pieces.intercepts[form] << (bits - pieces.bits);
-                h
-            };
-            let forms = self.network.units[next].outputs(&pattern).into_iter().map(activate).collect();
-            self.activations.push(Forms { forms, bits });
+            self.outputs.push(self.network.units[layer].outputs(&pattern));
         }
     }
+}
+
+fn add(z: &mut Triple, factor: &BigInt, form: &Triple) {
+    z.iter_mut().zip(form).filter(|(_, h)| !h.is_zero()).for_each(|(z, h)| *z += factor * h);
 }

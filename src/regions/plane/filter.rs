@@ -1,46 +1,17 @@
-//! Affine forms of pre-activations on a cell in f64, each with a bound on its rounding error.
+//! The pre-activations on a cell in f64, and where lines are with regard to vertices, with bounds on rounding errors.
 
 use super::affine_plane::{Plane, Window};
 use super::exact::ExactPieces;
+use super::forms::{Bounded, FLOOR, Forms, SLACK, dot_rounding};
 use super::pattern::PatternLayout;
+use super::terms::LayerTerms;
 use crate::error::{Error, Result};
-use crate::network::{ActivationKind, AffineWeights, Network};
+use crate::network::{ActivationKind, Architecture};
 use crate::regions::units::{Selected, Switch, Units};
 
-/// Products of magnitudes of at least this size do not vanish: an error bound is zero only where everything is exactly zero.
-const FLOOR: f64 = 1e-150;
 /// Layers after which cells keep forms, and the most forms that they keep: of 32 bytes each.
 const MIN_KEPT_DEPTH: usize = 4;
 pub(super) const MAX_KEPT: usize = 24;
-/// Covers the rounding of bounds themselves.
-const SLACK: f64 = 1.01;
-
-/// Affine forms `a u + b v + c` of the units of a layer, and how far each may be from the exact one anywhere in the window.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Forms {
-    pub a: Vec<f64>,
-    pub b: Vec<f64>,
-    pub c: Vec<f64>,
-    pub error: Vec<f64>,
-}
-
-impl Forms {
-    fn reset(&mut self, n: usize) {
-        for values in [&mut self.a, &mut self.b, &mut self.c, &mut self.error] {
-            values.clear();
-            values.resize(n, 0.0);
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.a.len()
-    }
-
-    /// The largest magnitude of a form in a window with coordinates up to `reach`.
-    fn magnitude(&self, ix: usize, reach: f64) -> f64 {
-        (self.a[ix].abs() + self.b[ix].abs()) * reach + self.c[ix].abs()
-    }
-}
 
 /// What the layers after one are made of on a cell: its outputs, and the earlier sources that one of them adds.
 #[derive(Clone, Debug)]
@@ -62,25 +33,6 @@ pub(super) struct Form {
     tau: f64,
 }
 
-/// A value with a bound on its error.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounded {
-    pub value: f64,
-    pub error: f64,
-}
-
-impl Bounded {
-    /// The sign where it is certain.
-    pub(super) fn sign(self) -> Option<i8> {
-        match self.value {
-            v if v > self.error => Some(1),
-            v if v < -self.error => Some(-1),
-            _ if self.error == 0.0 => Some(0),
-            _ => None,
-        }
-    }
-}
-
 /// A vertex in plane coordinates, and how far either may be from the exact one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Point {
@@ -88,13 +40,36 @@ pub(super) struct Point {
     pub radius: f64,
 }
 
+/// A rectangle in plane coordinates that has the exact vertices of a polygon in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rectangle {
+    centre: [f64; 2],
+    /// Half its lengths.
+    half: [f64; 2],
+}
+
+impl Rectangle {
+    pub(super) fn around<'p>(vertices: impl Iterator<Item = &'p Point>) -> Self {
+        let (mut low, mut high, mut radius) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2], 0.0f64);
+        for Point { at, radius: r } in vertices {
+            low = [0, 1].map(|axis| low[axis].min(at[axis]));
+            high = [0, 1].map(|axis| high[axis].max(at[axis]));
+            radius = radius.max(*r);
+        }
+        let centre = [0, 1].map(|axis| low[axis] + 0.5 * (high[axis] - low[axis]));
+        let half = |axis: usize| SLACK * ((high[axis] - centre[axis]).max(centre[axis] - low[axis]) + radius);
+        Self { centre, half: [half(0), half(1)] }
+    }
+}
+
 /// Everything that forms are made of.
 #[derive(Debug)]
 pub(super) struct Filter<'a> {
-    network: &'a Network,
+    architecture: &'a Architecture,
+    layers: &'a [LayerTerms<'a>],
     layout: &'a PatternLayout,
-    /// Magnitudes of the weights, tiny ones made larger; without biases.
-    magnitudes: Vec<AffineWeights<f64>>,
+    /// Bounds on the relative rounding errors of the sums of every layer.
+    gammas: Vec<f64>,
     /// With the intercepts of the exact activations.
     units: Vec<Units>,
     reach: f64,
@@ -115,20 +90,13 @@ pub(super) struct Scratch {
 
 impl<'a> Filter<'a> {
     pub(super) fn new(
-        network: &'a Network,
+        architecture: &'a Architecture,
+        layers: &'a [LayerTerms<'a>],
         units: &[Units],
         layout: &'a PatternLayout,
         plane: &Plane,
         window: &Window,
     ) -> Result<Self> {
-        let floored = |values: &Vec<f64>| -> Vec<f64> {
-            values.iter().map(|w| if *w == 0.0 { 0.0 } else { w.abs().max(FLOOR) }).collect()
-        };
-        let magnitudes = |weights: &AffineWeights<f64>| AffineWeights {
-            weight: floored(&weights.weight),
-            bias: Vec::new(),
-            skips: weights.skips.iter().map(floored).collect(),
-        };
         let rounded = |units: &Units| {
             let mut units = units.clone();
             if let ActivationKind::Scalar(pieces) = units.kind() {
@@ -139,9 +107,10 @@ impl<'a> Filter<'a> {
         let [u, v] = plane.directions();
         let n = plane.dim();
         let mut filter = Self {
-            network,
+            architecture,
+            layers,
             layout,
-            magnitudes: network.affine().iter().map(magnitudes).collect(),
+            gammas: layers.iter().map(|layer| dot_rounding(layer.n_products())).collect(),
             units: units.iter().map(rounded).collect(),
             reach: window.reach(),
             inputs: Forms { a: u.clone(), b: v.clone(), c: plane.origin().to_vec(), error: vec![0.0; n] },
@@ -163,25 +132,23 @@ impl<'a> Filter<'a> {
         &self.units[layer]
     }
 
-    /// Pre-activations of a layer on a cell with this pattern of the layers before it, or the outputs after the last layer.
-    pub(super) fn pre_activations<'s>(
-        &self,
-        layer: usize,
-        pattern: &[u64],
-        scratch: &'s mut Scratch,
-    ) -> Result<&'s Forms> {
+    /// Makes the pre-activations of a layer on a cell with this pattern of the layers before it.
+    pub(super) fn pre_activations(&self, layer: usize, pattern: &[u64], scratch: &mut Scratch) -> Result<()> {
         let Scratch { forms, outputs, pattern: fields, selected } = scratch;
-        forms.clone_from(&self.first);
         if outputs.len() < layer {
             outputs.resize_with(layer, Forms::default);
         }
         for before in 0..layer {
             let words = self.layout.layer(before).of(pattern);
-            self.activate(before, words, forms, (&mut *fields, &mut *selected), &mut outputs[before]);
+            let z = if before == 0 { &self.first } else { &*forms };
+            self.activate(before, words, z, (&mut *fields, &mut *selected), &mut outputs[before]);
             let source = |ix: usize| ix.checked_sub(1).map_or(&self.inputs, |layer| &outputs[layer]);
             self.affine(before + 1, source, forms)?;
         }
-        Ok(forms)
+        if layer == 0 {
+            forms.clone_from(&self.first);
+        }
+        Ok(())
     }
 
     /// The same on a cell that has kept what the layer is made of.
@@ -189,15 +156,34 @@ impl<'a> Filter<'a> {
         self.affine(layer, |ix| kept.source(ix), &mut scratch.forms)
     }
 
+    /// Whether a layer is the last before the read-out.
+    pub(super) fn is_last(&self, layer: usize) -> bool {
+        layer + 1 == self.architecture.depth()
+    }
+
+    /// Number of outputs of the network.
+    pub(super) fn n_outputs(&self) -> usize {
+        self.architecture.outputs()
+    }
+
+    /// Adds the gradients of all outputs on a part of a cell with these words of the last layer, from its pre-activations.
+    pub(super) fn add_gradients(&self, words: &[u64], scratch: &Scratch, gradients: &mut Vec<[f64; 2]>) -> Result<()> {
+        let (mut h, mut outputs) = (Forms::default(), Forms::default());
+        let depth = self.architecture.depth();
+        self.activate(depth - 1, words, &scratch.forms, (&mut Vec::new(), &mut Vec::new()), &mut h);
+        self.affine(depth, |_| &h, &mut outputs)?;
+        gradients.extend(outputs.a.iter().zip(&outputs.b).map(|(&a, &b)| [a, b]));
+        Ok(())
+    }
+
     /// Whether cells keep what comes out of a layer: in deep networks, where it is little, so that every layer takes the same time.
     pub(super) fn keeps(&self, layer: usize) -> bool {
-        let architecture = self.network.architecture();
-        let n_forms = || self.sources_after(layer).map(|source| architecture.source_len(source)).sum::<usize>();
+        let n_forms = || self.sources_after(layer).map(|source| self.architecture.source_len(source)).sum::<usize>();
         layer >= MIN_KEPT_DEPTH && n_forms() <= MAX_KEPT
     }
 
     fn sources_after(&self, layer: usize) -> impl Iterator<Item = usize> {
-        self.network.architecture().kept(layer + 1).iter().copied().chain([layer + 1])
+        self.architecture.kept(layer + 1).iter().copied().chain([layer + 1])
     }
 
     /// What is kept behind a layer on a part of a cell with these words of the layer, from its pre-activations and what was kept of the
@@ -215,51 +201,13 @@ impl<'a> Filter<'a> {
         Kept(self.sources_after(layer).map(|ix| (ix, source(ix))).collect())
     }
 
-    /// The weights, their magnitudes, and the source of every map of a layer, or of the read-out after the last. Those of a skip that adds
-    /// values as they are are empty.
-    fn maps(&self, layer: usize) -> impl Iterator<Item = (&[f64], &[f64], usize)> {
-        let (weights, magnitudes) = (&self.network.affine()[layer], &self.magnitudes[layer]);
-        let skips = self.network.architecture().layers().get(layer).map_or(&[][..], |layer| &layer.skips);
-        let skips = skips.iter().zip(weights.skips.iter().zip(&magnitudes.skips));
-        let skips = skips.map(|(skip, (weights, magnitudes))| (&weights[..], &magnitudes[..], skip.source));
-        [(&weights.weight[..], &magnitudes.weight[..], layer)].into_iter().chain(skips)
-    }
-
-    /// Number of terms of a pre-activation of a layer, or of an output.
-    fn n_terms(&self, layer: usize) -> usize {
-        let architecture = self.network.architecture();
-        let skips = architecture.layers().get(layer).map_or(&[][..], |layer| &layer.skips);
-        let of_skips: usize = skips.iter().map(|skip| skip.map.map_or(1, |map| map.inputs())).sum();
-        architecture.affine_map(layer).inputs() + of_skips
-    }
-
     /// Pre-activations of a layer from its sources.
     fn affine<'f>(&self, layer: usize, source: impl Fn(usize) -> &'f Forms, z: &mut Forms) -> Result<()> {
-        let bias = &self.network.affine()[layer].bias;
-        let units = bias.len();
-        let gamma = dot_rounding(self.n_terms(layer));
-        z.reset(units);
+        let LayerTerms { terms, bias } = &self.layers[layer];
+        let gamma = self.gammas[layer];
+        z.reset(bias.len());
         z.c.copy_from_slice(bias);
-        for (weights, magnitudes, ix) in self.maps(layer) {
-            let h = source(ix);
-            for input in 0..h.len() {
-                let [a, b, c] = [h.a[input], h.b[input], h.c[input]];
-                let error = h.error[input] + gamma * h.magnitude(input, self.reach);
-                // Units on a flat piece, exactly zero.
-                if error == 0.0 && a == 0.0 && b == 0.0 && c == 0.0 {
-                    continue;
-                }
-                let error = error.max(FLOOR);
-                let (to, row, magnitudes) = match weights.is_empty() {
-                    true => (input..input + 1, &[1.0][..], &[1.0][..]),
-                    false => (0..units, &weights[input * units..][..units], &magnitudes[input * units..][..units]),
-                };
-                add(&mut z.a[to.clone()], row, a);
-                add(&mut z.b[to.clone()], row, b);
-                add(&mut z.c[to.clone()], row, c);
-                add(&mut z.error[to], magnitudes, error);
-            }
-        }
+        terms.iter().for_each(|term| term.map.add_forms(source(term.source), gamma, self.reach, z));
         for (error, bias) in z.error.iter_mut().zip(bias) {
             // Without any product the bias is the pre-activation.
             if *error > 0.0 {
@@ -268,7 +216,7 @@ impl<'a> Filter<'a> {
         }
         // Differences of two of them must be finite, too.
         let limit = 0.25 * f64::MAX;
-        if (0..units).all(|unit| z.magnitude(unit, self.reach) < limit && z.error[unit] < limit) {
+        if (0..bias.len()).all(|unit| z.magnitude(unit, self.reach) < limit && z.error[unit] < limit) {
             Ok(())
         } else {
             Err(Error::failed(format!("layer {}: a pre-activation exceeds the range of f64", layer + 1)))
@@ -277,26 +225,11 @@ impl<'a> Filter<'a> {
 
     /// The affine map before a layer, or the read-out, without its biases. Empty sources stand for zeros, and so does an empty result.
     pub(super) fn linear(&self, layer: usize, sources: &[Vec<Bounded>]) -> Vec<Bounded> {
-        let units = self.network.affine()[layer].bias.len();
-        let gamma = dot_rounding(self.n_terms(layer));
+        let LayerTerms { terms, bias } = &self.layers[layer];
         let mut z = Vec::new();
-        for (weights, magnitudes, source) in self.maps(layer) {
-            let h = &sources[source];
-            if h.is_empty() {
-                continue;
-            }
-            z.resize(units, Bounded { value: 0.0, error: 0.0 });
-            for (input, h) in h.iter().enumerate().filter(|(_, h)| h.value != 0.0 || h.error != 0.0) {
-                let error = (SLACK * (h.error + gamma * h.value.abs())).max(FLOOR);
-                let (to, row, magnitudes) = match weights.is_empty() {
-                    true => (input..input + 1, &[1.0][..], &[1.0][..]),
-                    false => (0..units, &weights[input * units..][..units], &magnitudes[input * units..][..units]),
-                };
-                for (z, (w, magnitude)) in z[to].iter_mut().zip(row.iter().zip(magnitudes)) {
-                    z.value += w * h.value;
-                    z.error += magnitude * error;
-                }
-            }
+        for term in terms.iter().filter(|term| !sources[term.source].is_empty()) {
+            z.resize(bias.len(), Bounded { value: 0.0, error: 0.0 });
+            term.map.add_values(&sources[term.source], self.gammas[layer], &mut z);
         }
         z
     }
@@ -355,6 +288,21 @@ impl<'a> Filter<'a> {
         Bounded { value: x + y + c - tau, error: SLACK * (error + moved + rounding) }
     }
 
+    /// Whether a form is somewhere negative and somewhere positive in a rectangle, where it is certain that it is not both.
+    pub(super) fn sides(&self, form: &Form, rectangle: &Rectangle) -> Option<[bool; 2]> {
+        let Form { a, b, c, error, tau } = *form;
+        let Rectangle { centre, half } = *rectangle;
+        let (x, y) = (a * centre[0], b * centre[1]);
+        let rounding = 2.0 * f64::EPSILON * (x.abs() + y.abs() + c.abs() + tau.abs());
+        let spread = SLACK * (error + a.abs() * half[0] + b.abs() * half[1] + rounding);
+        match x + y + c - tau {
+            value if value > spread => Some([false, true]),
+            value if value < -spread => Some([true, false]),
+            _ if spread == 0.0 => Some([false, false]),
+            _ => None,
+        }
+    }
+
     /// The line where a form is zero.
     pub(super) fn line(&self, form: &Form) -> Line {
         let Form { a, b, c, error, tau } = *form;
@@ -407,16 +355,5 @@ impl Line {
         let (x, y) = (self.normal[0] * at[0], self.normal[1] * at[1]);
         let rounding = 2.0 * f64::EPSILON * (x.abs() + y.abs() + self.offset.abs());
         SLACK * ((x + y + self.offset).abs() + self.error + rounding)
-    }
-}
-
-/// Bound on the relative rounding error of a sum of a bias and `n` products, in the sum of their magnitudes.
-pub(super) fn dot_rounding(n: usize) -> f64 {
-    (n + 2) as f64 * f64::EPSILON
-}
-
-fn add(sums: &mut [f64], row: &[f64], factor: f64) {
-    if factor != 0.0 {
-        sums.iter_mut().zip(row).for_each(|(sum, w)| *sum += w * factor);
     }
 }

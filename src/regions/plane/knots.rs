@@ -6,7 +6,8 @@ use rayon::prelude::*;
 
 use super::complex::{Complex, Edge};
 use super::exact::{ExactCell, ExactNetwork};
-use super::filter::{Bounded, Filter};
+use super::filter::Filter;
+use super::forms::Bounded;
 use super::pattern::PatternLayout;
 use crate::regions::units::{Selected, Units};
 
@@ -26,7 +27,10 @@ pub(super) fn knots(
     exact: &ExactNetwork,
     stop: &AtomicBool,
 ) -> Knots {
-    let walk = Walk { layers: units, layout, directions, complex, filter };
+    let exactly = |direction: &Vec<f64>| direction.iter().map(|&value| Bounded { value, error: 0.0 }).collect();
+    let axes: [Vec<Bounded>; 2] = directions.each_ref().map(exactly);
+    let first = axes.each_ref().map(|axis| filter.linear(0, std::slice::from_ref(axis)));
+    let walk = Walk { layers: units, layout, complex, filter, axes, first };
     let decide = |edge: &Edge| {
         let Some(other) = edge.cells.1.filter(|_| !stop.load(Ordering::Relaxed)) else { return (false, 0) };
         let patterns = [edge.cells.0, other].map(|cell| complex.pattern(cell as usize));
@@ -85,25 +89,21 @@ pub(super) struct Flip {
 
 /// The fields that differ in two patterns.
 pub(super) fn flips(layers: &[Units], layout: &PatternLayout, patterns: [&[u64]; 2]) -> Vec<Flip> {
-    let mut flips = Vec::new();
-    for (layer, units) in layers.iter().enumerate() {
+    let of_layer = |layer: usize| {
         let field = layout.layer(layer);
-        let words = patterns.map(|pattern| field.of(pattern));
-        if words[0] == words[1] {
-            continue;
-        }
-        let differs = |ix: &usize| field.get(words[0], *ix) != field.get(words[1], *ix);
-        flips.extend((0..units.n_fields()).filter(differs).map(|field| Flip { layer, field }));
-    }
-    flips
+        field.differing(patterns.map(|pattern| field.of(pattern))).map(move |field| Flip { layer, field })
+    };
+    (0..layers.len()).flat_map(of_layer).collect()
 }
 
 struct Walk<'a> {
     layers: &'a [Units],
     layout: &'a PatternLayout,
-    directions: &'a [Vec<f64>; 2],
     complex: &'a Complex,
     filter: &'a Filter<'a>,
+    /// The plane's directions, and how fast pre-activations of the first layer rise along them.
+    axes: [Vec<Bounded>; 2],
+    first: [Vec<Bounded>; 2],
 }
 
 impl Walk<'_> {
@@ -117,32 +117,48 @@ impl Walk<'_> {
         // Of the sources: slopes on the first side, and their changes.
         let mut slopes: Vec<Vec<Bounded>> = vec![Vec::new(); depth + 1];
         let mut changes = slopes.clone();
-        let mut first = 0;
-        if let [Flip { layer, .. }] = flips[..] {
-            let units = self.filter.units(layer);
-            let [old, new] = self.outputs(layer, patterns);
-            let jump = |(&old, &new)| {
+        let (mut first, mut across) = (0, None);
+        if let [Flip { layer, field }] = flips[..] {
+            let (units, of_layer) = (&self.layers[layer], self.layout.layer(layer));
+            let (unit, n) = (units.unit_of(field), units.fields_per_unit());
+            let [old, new] = patterns.map(|pattern| {
+                let words = of_layer.of(pattern);
+                let fields: Vec<usize> = (unit * n..(unit + 1) * n).map(|field| of_layer.get(words, field)).collect();
+                units.outputs_of(unit, &fields)
+            });
+            let change = &mut changes[layer + 1];
+            change.resize(units.n_outputs(), ZERO);
+            for ((output, old), (_, new)) in old.into_iter().zip(new) {
                 let value = units.jump(old, new);
-                Bounded { value, error: f64::EPSILON * value.abs() }
-            };
-            changes[layer + 1] = old.iter().zip(&new).map(jump).collect();
+                change[output] = Bounded { value, error: f64::EPSILON * value.abs() };
+            }
             first = layer + 1;
         } else {
-            slopes[0] = self.direction_across(edge)?.iter().map(|&value| Bounded { value, error: 0.0 }).collect();
+            let axis = self.axis_across(edge)?;
+            slopes[0].clone_from(&self.axes[axis]);
+            across = Some(axis);
         }
         for layer in first..depth {
-            let (slope, change) = (self.filter.linear(layer, &slopes), self.filter.linear(layer, &changes));
+            let slope = match (layer, &across) {
+                (0, Some(axis)) => self.first[*axis].clone(),
+                _ => self.filter.linear(layer, &slopes),
+            };
+            let change = self.filter.linear(layer, &changes);
             let at = |values: &[Bounded], row: usize| values.get(row).copied().unwrap_or(ZERO);
             let form_slopes = &self.filter.units(layer).slopes;
-            let [old, new] = self.outputs(layer, patterns);
-            let outputs = old.iter().zip(&new);
-            if !slope.is_empty() {
-                slopes[layer + 1] = old.iter().map(|old| times(slope[old.row], form_slopes[old.form])).collect();
+            let moved = |new: &Selected| times(at(&change, new.row), form_slopes[new.form]);
+            if slope.is_empty() {
+                if !change.iter().all(is_zero) {
+                    changes[layer + 1] = self.outputs(layer, patterns[1]).iter().map(moved).collect();
+                }
+                continue;
             }
+            let [old, new] = patterns.map(|pattern| self.outputs(layer, pattern));
+            slopes[layer + 1] = old.iter().map(|old| times(slope[old.row], form_slopes[old.form])).collect();
             let of_output = |(old, new): (&Selected, &Selected)| {
                 let [before, after] = [old, new].map(|selected| form_slopes[selected.form]);
-                let moved = times(at(&change, new.row), after);
-                if old == new || slope.is_empty() {
+                let moved = moved(new);
+                if old == new {
                     return moved;
                 }
                 match old.row == new.row {
@@ -150,7 +166,7 @@ impl Walk<'_> {
                     false => plus(moved, plus(times(slope[new.row], after), times(slope[old.row], -before))),
                 }
             };
-            changes[layer + 1] = outputs.map(of_output).collect();
+            changes[layer + 1] = old.iter().zip(&new).map(of_output).collect();
         }
         let outputs = self.filter.linear(depth, &changes);
         let signs: Vec<Option<i8>> = outputs.into_iter().map(Bounded::sign).collect();
@@ -163,22 +179,26 @@ impl Walk<'_> {
         }
     }
 
-    /// What comes out of a layer on both sides.
-    fn outputs(&self, layer: usize, patterns: [&[u64]; 2]) -> [Vec<Selected>; 2] {
+    /// What comes out of a layer on a pattern.
+    fn outputs(&self, layer: usize, pattern: &[u64]) -> Vec<Selected> {
         let field = self.layout.layer(layer);
-        patterns.map(|pattern| self.layers[layer].outputs(&field.all(field.of(pattern)).collect::<Vec<_>>()))
+        self.layers[layer].outputs(&field.all(field.of(pattern)).collect::<Vec<_>>())
     }
 
-    /// One of the plane's directions, the one more nearly at right angles to an edge; `None` for edges too short to tell.
-    fn direction_across(&self, edge: &Edge) -> Option<&Vec<f64>> {
+    /// The one of the plane's directions that is more nearly at right angles to an edge; `None` for edges too short to tell.
+    fn axis_across(&self, edge: &Edge) -> Option<usize> {
         let [p, q] = edge.ends.map(|end| &self.complex.vertices[end as usize]);
         let [du, dv] = [0, 1].map(|axis| (p.at[axis] - q.at[axis]).abs());
         let certain = du.max(dv) > 4.0 * (p.radius + q.radius);
-        certain.then(|| if du < dv { &self.directions[0] } else { &self.directions[1] })
+        certain.then(|| usize::from(du >= dv))
     }
 }
 
 const ZERO: Bounded = Bounded { value: 0.0, error: 0.0 };
+
+fn is_zero(x: &Bounded) -> bool {
+    x.value == 0.0 && x.error == 0.0
+}
 
 fn times(x: Bounded, factor: f64) -> Bounded {
     if factor == 0.0 {

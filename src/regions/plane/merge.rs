@@ -8,6 +8,9 @@ use super::cut::{CutCell, CutEdge, Part};
 /// Joins the parts with one pattern, whose unions are convex, and leaves out vertices at which nothing meets any more. The first
 /// `n_corners` vertices are those of the cell, which stay.
 pub(super) fn merge(cut: &mut CutCell, n_corners: usize) {
+    if cut.parts.len() == 1 {
+        return;
+    }
     let mut groups: Vec<Vec<Part>> = Vec::new();
     let mut known: HashMap<Vec<u64>, usize> = HashMap::new();
     let n_parts = cut.parts.len();

@@ -44,11 +44,13 @@ mod complex;
 mod cut;
 mod exact;
 mod filter;
+mod forms;
 mod knots;
 mod measure;
 mod merge;
 mod pattern;
 mod subdivision;
+mod terms;
 mod whole;
 
 pub use affine_plane::{Plane, Window};
@@ -65,7 +67,7 @@ use crate::network::Network;
 /// Counts the regions of a network of two inputs in a box.
 ///
 /// # Errors
-/// Layers that are not dense, another number of inputs, all of R^2, regions that there is no memory for, and a set `stop`.
+/// Another number of inputs, all of R^2, regions that there is no memory for, and a set `stop`.
 pub fn count(network: &Network, domain: &Domain, stop: &AtomicBool) -> Result<Count> {
     let dim = network.architecture().input_dim();
     if dim != 2 {

@@ -63,6 +63,14 @@ impl Field {
         words[bit / 64] = words[bit / 64] & !mask | (value as u64) << (bit % 64);
     }
 
+    /// The fields that differ in the words of this layer of two patterns.
+    pub(super) fn differing<'w>(self, words: [&'w [u64]; 2]) -> impl Iterator<Item = usize> + 'w {
+        let per_word = 64 / self.bits;
+        let different = (0..self.n_words).filter(move |&word| words[0][word] != words[1][word]);
+        let fields = different.flat_map(move |word| word * per_word..((word + 1) * per_word).min(self.n_fields));
+        fields.filter(move |&field| self.get(words[0], field) != self.get(words[1], field))
+    }
+
     /// All fields in the words of this layer.
     pub(super) fn all(self, words: &[u64]) -> impl Iterator<Item = usize> + '_ {
         (0..self.n_fields).map(move |field| self.get(words, field))
@@ -95,6 +103,10 @@ mod tests {
             for (layer, units) in [(0, 67), (1, 3)] {
                 let field = layout.layer(layer);
                 assert!(field.all(field.of(&words)).eq((0..units).map(|unit| piece(layer, unit))), "{kappa}");
+                // On the lowest piece everywhere.
+                let other = vec![0; layout.n_words(2)];
+                let moved = (0..units).filter(|&unit| piece(layer, unit) > 0);
+                assert!(field.differing([field.of(&words), field.of(&other)]).eq(moved), "{kappa}");
             }
         }
     }

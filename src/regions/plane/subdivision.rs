@@ -12,9 +12,10 @@ use super::filter::{Filter, MAX_KEPT, Scratch};
 use super::knots::{flips, knots, linear_regions};
 use super::measure::{AreaSummary, LayerEdges};
 use super::pattern::PatternLayout;
+use super::terms::LayerTerms;
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::network::{ActivationKind, Affine, Layer, Network};
+use crate::network::{ActivationKind, Layer, Network};
 use crate::regions::units::Units;
 
 /// Cells that are cut before they are joined to the complex.
@@ -37,8 +38,6 @@ pub struct Subdivision {
     is_knot: Vec<bool>,
     linear_regions: Vec<u32>,
     n_linear_regions: usize,
-    /// Cells x outputs.
-    gradients: Vec<[f64; 2]>,
     close_calls: u64,
 }
 
@@ -53,8 +52,8 @@ impl Subdivision {
     /// Subdivides a window, on the threads of the current rayon pool. The result does not depend on their number.
     ///
     /// # Errors
-    /// Layers that are not dense, see [`Network::to_dense`], a plane of another dimension than the network's inputs, pre-activations beyond the range of f64, more regions than there is
-    /// memory for, and a set `stop`.
+    /// A plane of another dimension than the network's inputs, pre-activations beyond the range of f64, more regions than there is memory
+    /// for, and a set `stop`.
     pub fn new(network: &Network, plane: &Plane, window: &Window, stop: &AtomicBool) -> Result<Self> {
         Self::watched(network, plane, window, &AtomicU64::new(0), stop)
     }
@@ -71,7 +70,6 @@ impl Subdivision {
         stop: &AtomicBool,
     ) -> Result<Self> {
         let architecture = network.architecture();
-        architecture.check_dense("the subdivision of a plane")?;
         if plane.dim() != architecture.input_dim() {
             return Err(Error::usage(format!(
                 "the plane is in a space of dimension {}, but the network has {} inputs",
@@ -79,28 +77,30 @@ impl Subdivision {
                 architecture.input_dim()
             )));
         }
-        // The magnitudes of all weights beside these.
-        let n_weights: u128 = architecture.layers().iter().flat_map(Layer::maps).map(Affine::n_weights).sum();
-        memory::check(&format!("{architecture} on a plane"), 8 * n_weights, "fewer inputs or filters need less")?;
+        let bytes = (0..=architecture.depth()).map(|layer| LayerTerms::bytes(network, layer)).sum();
+        memory::check(&format!("{architecture} on a plane"), bytes, "fewer inputs or filters need less")?;
+        let terms = (0..=architecture.depth()).map(|layer| LayerTerms::new(network, layer, stop));
+        let terms = terms.collect::<Result<Vec<_>>>()?;
         let units = |layer: &Layer| Units::new(&layer.activation, layer.affine.units());
         let layers: Vec<Units> = architecture.layers().iter().map(units).collect();
         let layout = PatternLayout::new(&layers);
-        let filter = Filter::new(network, &layers, &layout, plane, window)?;
+        let filter = Filter::new(architecture, &terms, &layers, &layout, plane, window)?;
         stop_here(stop)?;
-        let exact = ExactNetwork::new(network, &layers, &layout, plane, window);
+        let exact = ExactNetwork::new(&terms, &layers, &layout, plane, window);
         let mut complex = Complex::of_polygon(window.corners(), &filter);
         let mut close_calls = 0;
+        let n_outputs = architecture.outputs();
         for layer in 0..architecture.depth() {
+            if layer + 1 == architecture.depth() {
+                let gradient_bytes = complex.n_cells() as u128 * n_outputs as u128 * 16;
+                memory::check("the gradients of all outputs", gradient_bytes, "choose a smaller window")?;
+            }
             let step = Step { layer, layout: &layout, filter: &filter, exact: &exact, stop };
             complex = step.cut_all(&complex, &mut close_calls)?;
             found.store(complex.n_cells() as u64, Ordering::Relaxed);
         }
-        let n_outputs = architecture.outputs();
-        let gradient_bytes = complex.n_cells() as u128 * n_outputs as u128 * 16;
-        memory::check("the gradients of all outputs", gradient_bytes, "choose a smaller window")?;
         let knots = knots(&layers, &layout, plane.directions(), &complex, &filter, &exact, stop);
         stop_here(stop)?;
-        let gradients = gradients(&complex, &filter, architecture.depth(), n_outputs, stop)?;
         let (linear_regions, n_linear_regions) = linear_regions(&complex, &knots.is_knot);
         Ok(Self {
             n_outputs,
@@ -108,7 +108,6 @@ impl Subdivision {
             is_knot: knots.is_knot,
             linear_regions,
             n_linear_regions,
-            gradients,
             close_calls: close_calls + knots.close_calls,
             complex,
             layout,
@@ -247,7 +246,7 @@ impl<'a> Cell<'a> {
     /// Gradients of the outputs in the plane, d output / d (u, v), one per output.
     pub fn gradients(self) -> &'a [[f64; 2]] {
         let n = self.subdivision.n_outputs;
-        &self.subdivision.gradients[self.ix * n..][..n]
+        &self.subdivision.complex.gradients[self.ix * n..][..n]
     }
 
     /// The norm of all gradients together (Frobenius).
@@ -285,7 +284,8 @@ impl Step<'_> {
     fn cut_all(&self, complex: &Complex, close_calls: &mut u64) -> Result<Complex> {
         let field = self.layout.layer(self.layer);
         let kept = if self.filter.keeps(self.layer) { 2 * 32 * MAX_KEPT } else { 0 };
-        let bytes = CELL_BYTES + 16 * self.layout.n_words(self.layer + 1) + kept;
+        let gradients = if self.filter.is_last(self.layer) { 2 * 16 * self.filter.n_outputs() } else { 0 };
+        let bytes = CELL_BYTES + 16 * self.layout.n_words(self.layer + 1) + kept + gradients;
         let n_regions = AtomicUsize::new(complex.n_cells());
         let grown = |n: usize| {
             stop_here(self.stop)?;
@@ -319,24 +319,4 @@ fn stop_here(stop: &AtomicBool) -> Result<()> {
         true => Err(Error::interrupted("interrupted: the subdivision is not complete")),
         false => Ok(()),
     }
-}
-
-fn gradients(
-    complex: &Complex,
-    filter: &Filter,
-    depth: usize,
-    n_outputs: usize,
-    stop: &AtomicBool,
-) -> Result<Vec<[f64; 2]>> {
-    let mut gradients = vec![[0.0; 2]; complex.n_cells() * n_outputs];
-    let of_cell = |scratch: &mut Scratch, (cell, out): (usize, &mut [[f64; 2]])| {
-        stop_here(stop)?;
-        let forms = filter.pre_activations(depth, complex.pattern(cell), scratch)?;
-        for (out, (&a, &b)) in out.iter_mut().zip(forms.a.iter().zip(&forms.b)) {
-            *out = [a, b];
-        }
-        Ok(())
-    };
-    gradients.par_chunks_mut(n_outputs).enumerate().map_init(Scratch::default, of_cell).collect::<Result<()>>()?;
-    Ok(gradients)
 }
