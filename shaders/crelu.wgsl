@@ -1,22 +1,14 @@
-// The outputs of CReLU: max(z, 0) of every pre-activation of a row, then max(-z, 0) of every one. One invocation a pre-activation.
+// The outputs of CReLU: max(z, 0) of every pre-activation of a row, then max(-z, 0) of every one. Derivatives go with their values.
 
-@group(0) @binding(1) var<storage, read> z: array<f32>;
-@group(0) @binding(2) var<storage, read> n_rows: array<u32>;
-@group(0) @binding(3) var<storage, read_write> outputs: array<f32>;
+fn n_values() -> u32 {
+    return step.units;
+}
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let ix = group_index(group, groups) * LANES + lane;
-    let row = ix / step.units;
-    if row >= n_rows[group.z] {
-        return;
-    }
-    let value = z[group.z * step.rows_in * step.units + ix];
-    let above = 2u * (group.z * step.rows_in + row) * step.units + ix % step.units;
-    outputs[above] = select(0.0, value, value > 0.0);
-    outputs[above + step.units] = select(0.0, -value, value < 0.0);
+// Both outputs of a pre-activation.
+fn make(path: u32, row: u32, unit: u32) {
+    let value = z[row_at(path, row) + unit];
+    let is_above = z[deciding_row_at(path, row) + unit] > 0.0;
+    let above = 2u * row_at(path, row) + unit;
+    outputs[above] = select(0.0, value, is_above);
+    outputs[above + step.units] = select(-value, 0.0, is_above || value == 0.0);
 }

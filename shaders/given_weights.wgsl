@@ -15,7 +15,7 @@ struct Density {
 // In pairs: pre-activations, and derivatives.
 @group(0) @binding(3) var<storage, read> rows: array<f32>;
 @group(0) @binding(4) var<storage, read> n_rows: array<u32>;
-// Per network: weights, input-major, then biases.
+// Per network: the parameters of the layer; one bias for every filter, at all of its positions.
 @group(0) @binding(5) var<storage, read> weights: array<f32>;
 @group(0) @binding(6) var<storage, read_write> rates: array<f32>;
 
@@ -35,16 +35,16 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let network = group.z;
-    let point = group_index(group, groups) * (LANES / step.lanes) + lane / step.lanes;
+    let point = point_of(group, groups, lane);
     let first = lane % step.lanes;
     // No return before the sum, of which all take part.
     let n = select(0u, step.units, 2u * point < n_rows[network]);
     let base = (network * step.rows_in + 2u * point) * step.units;
-    let b_base = (network * (step.inputs + 1u) + step.inputs) * step.units;
+    let b_base = network * step.weights_stride + step.bias_base;
 
     var part = vec2<f32>(0.0);
     for (var unit = first; unit < n; unit += step.lanes) {
-        let without_bias = rows[base + unit] - weights[b_base + unit];
+        let without_bias = rows[base + unit] - weights[b_base + unit / step.group_stride];
         var there = 0.0;
         for (var k = 0u; k < step.n_breakpoints; k++) {
             there += density_at(pieces[k] - without_bias);

@@ -1,7 +1,7 @@
 // Finds where the largest row of every maxout unit changes, between every row of the path and the next, and at the row itself.
 
 fn n_parts() -> u32 {
-    return step.units / step.group_size;
+    return n_units();
 }
 
 // The change between two rows of a unit.
@@ -15,10 +15,10 @@ fn sides_of(at: u32) -> vec2<u32> {
 }
 
 fn search(here: Place, unit: u32) -> Found {
-    let at = here.base + unit * step.group_size;
+    let at = here.base + first_of(unit);
     var found = Found(0u, 0u, false);
     for (var i = 0u; i < step.group_size; i++) {
-        found.bad |= !in_range(z[at + i]);
+        found.bad |= !in_range(z[rows_after(at, i)]);
     }
     if here.has_next {
         var walk = start_walk(at);
@@ -34,7 +34,7 @@ fn search(here: Place, unit: u32) -> Found {
 }
 
 fn list_changes(here: Place, unit: u32) {
-    let at = here.base + unit * step.group_size;
+    let at = here.base + first_of(unit);
     var walk = start_walk(at);
     var change = next_change(&walk);
     while change.fraction >= 0.0 {

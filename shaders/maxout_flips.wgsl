@@ -2,15 +2,15 @@
 // when one next is alone.
 
 fn n_parts() -> u32 {
-    return step.units / step.group_size;
+    return n_units();
 }
 
 fn search(path: u32, row: u32, unit: u32) -> Found {
-    let first = path * step.rows_in * step.units + unit * step.group_size;
+    let first = path * step.rows_in * step.units + first_of(unit);
     let at = first + row * step.units;
     var bad = false;
     for (var i = 0u; i < step.group_size; i++) {
-        bad |= !in_range(z[at + i]);
+        bad |= !in_range(z[rows_after(at, i)]);
     }
     let now = lead(at);
     var was = 0;

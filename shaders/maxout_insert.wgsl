@@ -1,12 +1,12 @@
 // Makes the rows after insertion: where the largest row of a unit changes, the two are exactly equal.
 
 fn n_parts() -> u32 {
-    return step.units / step.group_size;
+    return n_units();
 }
 
 fn insert(source: Source, from_row: u32, to_row: u32, unit: u32) {
     let size = step.group_size;
-    let at = from_row + unit * size;
+    let at = from_row + first_of(unit);
     // The second row of the change takes the value of the first.
     var meets = vec2<u32>(size);
     if (source.row & NEW) != 0u {
@@ -20,6 +20,6 @@ fn insert(source: Source, from_row: u32, to_row: u32, unit: u32) {
         }
     }
     for (var i = 0u; i < size; i++) {
-        z_out[to_row + unit * size + i] = mixed(at + select(i, meets.x, i == meets.y), source);
+        z_out[rows_after(to_row + first_of(unit), i)] = mixed(rows_after(at, select(i, meets.x, i == meets.y)), source);
     }
 }

@@ -1,29 +1,18 @@
-// The outputs of sorted groups, their pre-activations in descending order; equal ones stay in theirs. One invocation a pre-activation.
+// The outputs of sorted groups, their pre-activations in descending order; equal ones stay in theirs. Derivatives go with their values.
 
-@group(0) @binding(1) var<storage, read> z: array<f32>;
-@group(0) @binding(2) var<storage, read> n_rows: array<u32>;
-@group(0) @binding(3) var<storage, read_write> outputs: array<f32>;
+fn n_values() -> u32 {
+    return step.units;
+}
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let ix = group_index(group, groups) * LANES + lane;
-    let row = ix / step.units;
-    if row >= n_rows[group.z] {
-        return;
-    }
-    let at = group.z * step.rows_in * step.units + ix;
-    let own = ix % step.units % step.group_size;
-    let first = at - own;
-    // Derivatives go with the values of the row before.
-    let values = first - (row & step.pairs) * step.units;
+fn make(path: u32, row: u32, ix: u32) {
+    let own = row_of(ix);
+    let first = ix - own * step.group_stride;
+    let values = deciding_row_at(path, row) + first;
+    let value = z[rows_after(values, own)];
     var place = 0u;
     for (var i = 0u; i < step.group_size; i++) {
-        let above = z[values + i] > z[values + own] || (z[values + i] == z[values + own] && i < own);
-        place += select(0u, 1u, above);
+        let other = z[rows_after(values, i)];
+        place += select(0u, 1u, other > value || (other == value && i < own));
     }
-    outputs[first + place] = z[at];
+    outputs[rows_after(row_at(path, row) + first, place)] = z[row_at(path, row) + ix];
 }

@@ -21,9 +21,10 @@ fn exchanges_at_row(i: u32, j: u32) -> bool {
 
 fn search(here: Place, ix: u32) -> Found {
     let i = here.base + ix;
-    let end = i + step.group_size - ix % step.group_size;
+    let after = step.group_size - row_of(ix);
     var found = Found(0u, 0u, !in_range(z[i]));
-    for (var j = i + 1u; j < end && here.has_next; j++) {
+    for (var n = 1u; n < after && here.has_next; n++) {
+        let j = rows_after(i, n);
         found.inside += select(0u, 1u, exchanges(i, j));
         if here.inner {
             found.at_row += select(0u, 1u, exchanges_at_row(i, j));
@@ -33,12 +34,13 @@ fn search(here: Place, ix: u32) -> Found {
 }
 
 fn list_changes(here: Place, ix: u32) {
-    let size = step.group_size;
     let i = here.base + ix;
-    for (var j = i + 1u; j < i + size - ix % size; j++) {
+    let row = row_of(ix);
+    for (var n = 1u; n < step.group_size - row; n++) {
+        let j = rows_after(i, n);
         let a = vec2<f32>(z[i], z[j]);
         let b = vec2<f32>(z[i + step.units], z[j + step.units]);
-        let crossing = pair_crossing(ix / size, ix % size, ix % size + j - i) | select(0u, RISING, b.y > b.x);
+        let crossing = pair_crossing(unit_of(ix), row, row + n) | select(0u, RISING, b.y > b.x);
         if exchanges(i, j) {
             list_inside(here, meeting(a, b), crossing);
         }

@@ -8,9 +8,10 @@ fn n_parts() -> u32 {
 
 fn search(path: u32, row: u32, ix: u32) -> Found {
     let first = path * step.rows_in * step.units;
-    let size = step.group_size;
+    let own = row_of(ix);
     var found = Found(0u, !in_range(z[first + row * step.units + ix]));
-    for (var other = ix + 1u; other < ix + size - ix % size; other++) {
+    for (var n = 1u; n < step.group_size - own; n++) {
+        let other = rows_after(ix, n);
         let now = order(first + row * step.units + ix, first + row * step.units + other);
         var was = 0;
         if now != 0 {
@@ -19,7 +20,7 @@ fn search(path: u32, row: u32, ix: u32) -> Found {
                 was = order(at + ix, at + other);
             }
             if was == 0 {
-                was = sides[side_of(path, ix / size, ix % size, other % size)];
+                was = sides[side_of(path, unit_of(ix), own, own + n)];
             }
         }
         found.flips += select(0u, 1u, now * was < 0);

@@ -7,15 +7,16 @@ fn n_parts() -> u32 {
 
 fn remember(path: u32, ix: u32) {
     let first = path * step.rows_in * step.units;
-    let size = step.group_size;
-    for (var other = ix + 1u; other < ix + size - ix % size; other++) {
+    let own = row_of(ix);
+    for (var n = 1u; n < step.group_size - own; n++) {
+        let other = rows_after(ix, n);
         var now = 0;
         for (var rows = n_rows[path]; rows > 0u && now == 0; rows--) {
             let at = first + (rows - 1u) * step.units;
             now = order(at + ix, at + other);
         }
         if now != 0 {
-            sides[side_of(path, ix / size, ix % size, other % size)] = now;
+            sides[side_of(path, unit_of(ix), own, own + n)] = now;
         }
     }
 }

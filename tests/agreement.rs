@@ -8,9 +8,14 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::connections::{Connection, connections, members};
 use linregions::engine::{Engine, Method, Precision};
-use linregions::network::{ActivationKind, AffineWeights, Network, pairs};
+use linregions::network::{
+    ActivationKind, Affine, AffineWeights, Architecture, Convolution, Layer, Network, RandomNetwork, Skip, Windows,
+    pairs,
+};
 use linregions::path::Path;
 use linregions::trace::{Crossing, Trace};
 
@@ -366,19 +371,7 @@ fn compare_engines<'a>(cases: impl Iterator<Item = (usize, &'a str, &'a str)>) -
         for draw in 0..4 {
             let (network, path) = (ensemble.network.draw(draw), ensemble.path.draw(draw, 0, 1).expect("short"));
             let reference = Trace::reference(&network, &path).expect("finite");
-            let place = format!("{shape} {activation} draw {draw}");
-            let explainer = Explainer::new(&network, &path, &reference);
-            for (name, engine) in common::engines_for(network.architecture()) {
-                let traced = &engine.trace(&network, &[&path], &common::GO_ON).expect("finite")[0];
-                if engine.provenance().precision == Precision::F32 {
-                    let compared = explainer.compare(&reference, traced);
-                    mismatches += compared.unwrap_or_else(|e| panic!("{name}, {place}: {e}"));
-                } else {
-                    assert_eq!(traced.crossings.len(), reference.crossings.len(), "{name}, {place}");
-                    assert_eq!(traced.boundaries.len(), reference.boundaries.len(), "{name}, {place}");
-                    assert_eq!(traced.n_knots(), reference.n_knots(), "{name}, {place}");
-                }
-            }
+            mismatches += compare_traces(&network, &path, &reference, &format!("{shape} {activation} draw {draw}"));
             networks += 1;
             crossings += reference.crossings.len();
         }
@@ -386,6 +379,62 @@ fn compare_engines<'a>(cases: impl Iterator<Item = (usize, &'a str, &'a str)>) -
     println!("{networks} networks, {crossings} crossings, {mismatches} explained mismatches");
     assert!(mismatches * 1000 <= crossings, "{mismatches} of {crossings}");
     [networks, crossings]
+}
+
+/// Compares the traces of all engines with the reference; returns in how many crossings they differ for a reason.
+fn compare_traces(network: &Network, path: &Path, reference: &Trace, place: &str) -> usize {
+    let explainer = Explainer::new(network, path, reference);
+    let mut mismatches = 0;
+    for (name, engine) in common::engines() {
+        let traced = &engine.trace(network, &[path], &common::GO_ON).expect("finite")[0];
+        if engine.provenance().precision == Precision::F32 {
+            let compared = explainer.compare(reference, traced);
+            mismatches += compared.unwrap_or_else(|e| panic!("{name}, {place}: {e}"));
+        } else {
+            assert_eq!(traced.crossings.len(), reference.crossings.len(), "{name}, {place}");
+            assert_eq!(traced.boundaries.len(), reference.boundaries.len(), "{name}, {place}");
+            assert_eq!(traced.n_knots(), reference.n_knots(), "{name}, {place}");
+        }
+    }
+    mismatches
+}
+
+/// Units and groups of channels of what no text of an architecture says: of means, to which dense maps and convolutions are added.
+#[test]
+fn groups_join_channels_whatever_makes_them() {
+    let windows = |channels, side, kernel| Windows {
+        channels,
+        input: [side; 2],
+        kernel: [kernel; 2],
+        stride: [1; 2],
+        padding: [[0; 2]; 2],
+    };
+    let filters = |windows, filters, groups| Affine::Convolution(Convolution { windows, filters, groups });
+    let (mut crossings, mut mismatches) = (0, 0);
+    for activation in ["maxout:3", "max-min", "group-sort:6"] {
+        let layer = |affine, skips: &[(usize, Affine)], activation: &str| Layer {
+            affine,
+            skips: skips.iter().map(|&(source, map)| Skip { source, map: Some(map) }).collect(),
+            activation: Arc::new(activation.parse().expect("an activation")),
+        };
+        let first = layer(filters(windows(2, 4, 2), 12, 2), &[], "abs");
+        let onto = [(0, Affine::Dense { inputs: 32, units: 48 }), (0, filters(windows(2, 4, 3), 12, 1))];
+        let means = layer(Affine::AveragePool(windows(12, 3, 2)), &onto, activation);
+        let outputs = means.outputs();
+        let last =
+            layer(Affine::Dense { inputs: outputs, units: 5 }, &[(1, Affine::Dense { inputs: 108, units: 5 })], "relu");
+        let architecture = Architecture::of_layers(vec![2, 4, 4], vec![first, means, last], 1).expect("it fits");
+        let law = |architecture| RandomNetwork::new(architecture, "he-normal".parse()?, "normal:0.1".parse()?, 3);
+        let networks = law(architecture).expect("laws of all maps");
+        let paths = common::ensemble(&[("arch", "32-1"), ("path", "polyline:3"), ("length", "5")]).path;
+        for draw in 0..4 {
+            let (network, path) = (networks.draw(draw), paths.draw(draw, 0, 1).expect("short"));
+            let reference = Trace::reference(&network, &path).expect("finite");
+            mismatches += compare_traces(&network, &path, &reference, &format!("{activation} draw {draw}"));
+            crossings += reference.crossings_of_layer(1);
+        }
+    }
+    assert!(crossings > 500 && mismatches * 1000 <= crossings, "{mismatches} of {crossings}");
 }
 
 /// The negative control: a weight that is off by a thousandth is no rounding.
@@ -445,7 +494,7 @@ fn counting_draws_equals_tracing_them() {
             ("length", "8"),
             ("paths-per-network", "2"),
         ]);
-        for (name, engine) in common::engines_for(plan.ensemble.network.architecture()) {
+        for (name, engine) in common::engines() {
             let counts = engine.count(&plan.ensemble, Method::Exact, 100..180, &common::GO_ON).expect("finite");
             for (ix, counts) in counts.iter().enumerate() {
                 let (draw, path_ix) = (100 + ix as u64 / 2, ix as u64 % 2);

@@ -89,6 +89,19 @@ fn all_kinds_of_ensembles_agree() {
             ("weights", "orthogonal"),
         ],
         [("arch", "3-12-12+-12+2+-12+1"), ("activation", "maxout:3"), ("path", "segment"), ("weights", "lecun-normal")],
+        [
+            ("arch", "2x7x6-c6k3p1g2-avg2-c4k2-5"),
+            ("activation", "maxout:3"),
+            ("path", "chord"),
+            ("weights", "he-normal"),
+        ],
+        [("arch", "1x9-c6k3-c9k3s2p1-6"), ("activation", "group-sort:3"), ("path", "polyline:9"), ("weights", "torch")],
+        [
+            ("arch", "2x6x5-c4k3p1-[c4k3p1-c4k3p1]-max2-c70k2-4"),
+            ("activation", "max-min"),
+            ("path", "segment"),
+            ("weights", "he-normal"),
+        ],
     ]
     .iter()
     .enumerate()
@@ -113,7 +126,7 @@ fn all_kinds_of_ensembles_agree() {
             }
         }
     }
-    assert_eq!(networks, 1056);
+    assert_eq!(networks, 1200);
     assert!(crossings[0] > 10_000 && crossings[1] > 2000, "of dense layers and of others: {crossings:?}");
 }
 

@@ -1,5 +1,29 @@
-// Units of several pre-activations, `step.group_size` neighbours each. A row of a unit is one of them; not to be confused with the rows,
-// the vertices of a path, that hold the pre-activations of all units.
+// Units of several pre-activations, `step.group_size` each: neighbours, or the values of neighbouring channels of an image at one place,
+// `step.group_stride` apart (src/network/grouping.rs). A row of a unit is one of them; not to be confused with the rows, the vertices of
+// a path, that hold the pre-activations of all units.
+
+fn n_units() -> u32 {
+    return step.units / step.group_size;
+}
+
+// Where the first row of a unit is among the pre-activations.
+fn first_of(unit: u32) -> u32 {
+    return unit / step.group_stride * step.group_stride * step.group_size + unit % step.group_stride;
+}
+
+// So many rows of a unit after the one at `at`.
+fn rows_after(at: u32, n: u32) -> u32 {
+    return at + n * step.group_stride;
+}
+
+// The unit that a pre-activation is a row of, and which.
+fn unit_of(ix: u32) -> u32 {
+    return ix / (step.group_stride * step.group_size) * step.group_stride + ix % step.group_stride;
+}
+
+fn row_of(ix: u32) -> u32 {
+    return ix / step.group_stride % step.group_size;
+}
 
 // The place of two rows of a unit, in any order, among all pairs of them (src/network/activation.rs).
 fn pair_index(a: u32, b: u32) -> u32 {

@@ -3,9 +3,9 @@ fn lead(at: u32) -> i32 {
     var largest = 0u;
     var is_shared = false;
     for (var i = 1u; i < step.group_size; i++) {
-        let value = z[at + i];
-        is_shared = (is_shared && !(value > z[at + largest])) || value == z[at + largest];
-        if value > z[at + largest] {
+        let value = z[rows_after(at, i)];
+        is_shared = (is_shared && !(value > z[rows_after(at, largest)])) || value == z[rows_after(at, largest)];
+        if value > z[rows_after(at, largest)] {
             largest = i;
         }
     }

@@ -28,8 +28,9 @@ struct Step {
     pairs: u32,
     // Invocations that work on one such point: a power of two.
     lanes: u32,
-    // Consecutive pre-activations that make a unit.
+    // Pre-activations that make a unit, and how far they are from one to the next: as far as the channels of an image.
     group_size: u32,
+    group_stride: u32,
     // Values from row to row where they are read and written, and before the first of them.
     from_stride: u32,
     from_base: u32,
@@ -41,6 +42,8 @@ struct Step {
     bias_base: u32,
     // Whether pre-activations are there to which a map is added.
     adds: u32,
+    // Laws that the layer's pre-activations have at a point: those of so many runs of filters, at each position.
+    n_laws: u32,
     // The layer's flag among those of a row, and the number of layers that have one of their own.
     bit: u32,
     n_ways: u32,

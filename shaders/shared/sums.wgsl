@@ -16,6 +16,11 @@ fn sum_of_point(lane: u32, part: vec2<f32>) -> vec2<f32> {
     return sum;
 }
 
+// Which of the network's points, or of what they are divided into, an invocation works on.
+fn point_of(group: vec3<u32>, groups: vec3<u32>, lane: u32) -> u32 {
+    return group_index(group, groups) * (LANES / step.lanes) + lane / step.lanes;
+}
+
 // Where the rate of the layer at a point goes.
 fn rate_of(network: u32, point: u32) -> u32 {
     return (network * (step.rows_in / 2u) + point) * step.n_layers + step.layer;

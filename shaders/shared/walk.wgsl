@@ -7,9 +7,9 @@
 fn largest(first: u32, then: u32) -> u32 {
     var row = 0u;
     for (var other = 1u; other < step.group_size; other++) {
-        let a = z[first + other];
-        let b = z[first + row];
-        if a > b || (a == b && z[then + other] > z[then + row]) {
+        let a = z[rows_after(first, other)];
+        let b = z[rows_after(first, row)];
+        if a > b || (a == b && z[rows_after(then, other)] > z[rows_after(then, row)]) {
             row = other;
         }
     }
@@ -51,11 +51,14 @@ fn next_change(walk: ptr<function, Walk>) -> Change {
         let last = (*walk).fraction;
         var next = row;
         var least = NOT_YET;
+        // Values at both ends.
+        let of_row = vec2<f32>(z[rows_after(a, row)], z[rows_after(b, row)]);
         for (var other = 0u; other < step.group_size && (*walk).left > 0u; other++) {
-            if z[b + other] > z[b + row] {
-                var fraction = meeting(vec2<f32>(z[a + row], z[a + other]), vec2<f32>(z[b + row], z[b + other]));
+            let of_other = vec2<f32>(z[rows_after(a, other)], z[rows_after(b, other)]);
+            if of_other.y > of_row.y {
+                var fraction = meeting(vec2<f32>(of_row.x, of_other.x), vec2<f32>(of_row.y, of_other.y));
                 // No row meets the largest before the last change, but by rounding.
-                if last != NOT_YET && (z[a + row] <= z[a + other] || fraction < last) {
+                if last != NOT_YET && (of_row.x <= of_other.x || fraction < last) {
                     fraction = last;
                 }
                 if next == row || fraction < least {

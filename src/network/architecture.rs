@@ -321,17 +321,6 @@ impl Architecture {
         self.layers.iter().all(|layer| matches!(layer.affine, Affine::Dense { .. }) && layer.skips.is_empty())
     }
 
-    /// Refuses all but dense layers one after the other.
-    ///
-    /// # Errors
-    /// Says that `what` takes nothing else.
-    pub fn check_dense_chain(&self, what: &str) -> Result<()> {
-        match self.is_dense_chain() {
-            true => Ok(()),
-            false => Err(Error::usage(format!("{what} takes dense layers without skips so far, not {self}"))),
-        }
-    }
-
     /// The main affine map of every layer in order, then the read-out's.
     pub fn affine_maps(&self) -> impl Iterator<Item = Affine> + '_ {
         (0..=self.depth()).map(|ix| self.affine_map(ix))

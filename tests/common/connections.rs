@@ -32,17 +32,16 @@ pub fn connections(network: &Network, layer: usize) -> Vec<(Vec<Connection>, f64
     units
 }
 
-/// The pre-activations of a layer that unit `unit` joins: in a convolution so many filters at one position, else as they come.
+/// The pre-activations of a layer that unit `unit` joins: of an image so many channels at one position, else as they come.
 pub fn members(layer: &Layer, unit: usize) -> Vec<usize> {
     let size = layer.activation.group_size();
-    match &layer.affine {
-        Affine::Convolution(convolution) if size > 1 => {
-            let positions = convolution.windows.positions();
-            let (channel, position) = (unit / positions, unit % positions);
-            (0..size).map(|filter| (channel * size + filter) * positions + position).collect()
-        }
-        _ => (unit * size..(unit + 1) * size).collect(),
-    }
+    let positions = match &layer.affine {
+        Affine::Convolution(convolution) => convolution.windows.positions(),
+        Affine::AveragePool(windows) => windows.positions(),
+        _ => 1,
+    };
+    let (channel, position) = (unit / positions, unit % positions);
+    (0..size).map(|row| (channel * size + row) * positions + position).collect()
 }
 
 fn of_map(map: &Affine, weight: &[f64]) -> Vec<Vec<(usize, f64)>> {

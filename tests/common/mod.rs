@@ -25,13 +25,6 @@ pub fn engines() -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
     ["cpu f32", "cpu f64", "gpu"].into_iter().zip(ENGINES.iter()).map(|(name, engine)| (name, engine.as_ref()))
 }
 
-/// Those of them that take an architecture: all but the GPU for maxout units and sorted groups of filters.
-pub fn engines_for(architecture: &Architecture) -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
-    let joins_filters =
-        architecture.layers().iter().any(|layer| layer.grouping().size > 1 && layer.grouping().stride > 1);
-    engines().filter(move |(name, _)| !(joins_filters && *name == "gpu"))
-}
-
 /// The engines that compute in f32.
 pub fn f32_engines() -> impl Iterator<Item = (&'static str, &'static dyn Engine)> {
     engines().filter(|(_, engine)| engine.provenance().precision == Precision::F32)

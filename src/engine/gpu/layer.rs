@@ -15,6 +15,8 @@ pub(super) struct LayerShape {
     /// Pre-activations.
     pub(super) units: usize,
     pub(super) kind: UnitKind,
+    /// From one pre-activation of a unit to the next.
+    pub(super) group_stride: usize,
     /// Weights and biases, see [`Parameters`].
     pub(super) n_parameters: usize,
     /// Multiplications of these with the values of one row.
@@ -75,6 +77,7 @@ impl LayerShape {
             inputs: layer.affine.inputs(),
             units,
             kind,
+            group_stride: layer.grouping().stride,
             n_parameters: Parameters::of(layer).len,
             n_products: usize::try_from(layer.affine.n_products() + added.sum::<u128>()).unwrap_or(usize::MAX),
             kept: architecture.kept_len(ix),
@@ -175,6 +178,14 @@ impl LayerShape {
     }
 }
 
+/// Whether a map of a layer has more tiles side by side than devices take.
+pub(super) fn is_too_wide(layer: &Layer) -> bool {
+    layer.maps().any(|map| tiles_across(map) > MAX_ACROSS)
+}
+
+/// What is said of such a layer.
+pub(super) const TOO_WIDE: &str = "its filters are in more groups than the GPU engine takes";
+
 /// Refuses networks with layers that the stages that count cannot handle in one go.
 ///
 /// # Errors
@@ -182,17 +193,13 @@ impl LayerShape {
 pub fn check(architecture: &Architecture) -> Result<()> {
     for (l, layer) in LayerShape::of(architecture).iter().enumerate() {
         let together = layer.most_crossings();
-        let across = architecture.layers()[l].maps().map(tiles_across).max().unwrap_or(0);
-        let joins_filters = !architecture.layers()[l].grouping().is_consecutive();
-        if together <= MAX_ITERATIONS && layer.search() <= MAX_ITERATIONS && across <= MAX_ACROSS && !joins_filters {
+        let is_too_wide = is_too_wide(&architecture.layers()[l]);
+        if together <= MAX_ITERATIONS && layer.search() <= MAX_ITERATIONS && !is_too_wide {
             continue;
         }
         let groups = layer.groups();
         let what = match layer.kind {
-            _ if joins_filters => {
-                format!("{} of filters is not on the GPU engine so far", architecture.layers()[l].activation)
-            }
-            _ if across > MAX_ACROSS => "its filters are in more groups than the GPU engine takes".to_owned(),
+            _ if is_too_wide => TOO_WIDE.to_owned(),
             UnitKind::Scalar { .. } | UnitKind::Crelu if together > MAX_ITERATIONS => {
                 format!("its units have {together} breakpoints together, the GPU engine takes {MAX_ITERATIONS}")
             }
@@ -268,6 +275,7 @@ mod tests {
             ("2-1024", "maxout:32"),
             ("2-300", "group-sort:300"),
             ("2-1024", "group-sort:64"),
+            ("1x34-c64k3", "group-sort:32"),
             ("3x32x32-c32k3p1-max2-[c64k3p1-c64k3p1]-avg-100", "relu"),
         ] {
             check(&architecture(text, activation)).unwrap();
@@ -277,9 +285,9 @@ mod tests {
             ("2-3-1024", "maxout:64", "layer 2: 1024 maxout units of rank 64"),
             ("2-1000", "group-sort:1000", "1 sorted groups of 1000"),
             ("2-2048", "group-sort:64", "32 sorted groups of 64"),
+            ("1x130-c32k3", "group-sort:32", "128 sorted groups of 32"),
             ("70000x1-c70000k1g70000", "identity", "in more groups than"),
             ("2x200x200-c2k1", "relu", "80000 breakpoints"),
-            ("1x9-c4k3", "max-min", "max-min of filters"),
             ("1x4096x4096-c1k1", "identity", "16777216 units"),
         ] {
             let activation = if text == "2-3-1024" { "maxout:64" } else { activation };

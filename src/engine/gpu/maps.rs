@@ -3,10 +3,11 @@
 use wgpu::Buffer;
 
 use super::commands::{Commands, Over, SUBMISSION};
+use super::layer::Parameters;
 use super::plan::{self, CONVOLUTION_TILE, DENSE_TILE, LANES};
 use super::stages::Stage;
 use super::step::{Step, Windows};
-use crate::network::{self, Affine, Convolution};
+use crate::network::{self, Affine, Convolution, Layer};
 
 /// Values of rows, and what is applied to them where they are read.
 #[derive(Clone, Copy)]
@@ -20,7 +21,7 @@ pub(super) struct Values<'a> {
 }
 
 impl Values<'_> {
-    fn of_step(&self, step: &Step) -> Step {
+    pub(super) fn of_step(&self, step: &Step) -> Step {
         Step {
             from_stride: self.stride as u32,
             from_base: self.base as u32,
@@ -64,8 +65,29 @@ pub(super) fn tiles_across(map: &Affine) -> usize {
 }
 
 impl Commands<'_> {
+    /// Adds the stages that make the pre-activations of a layer of these inputs, and of the source of each of its skips.
+    pub(super) fn pre_activations(
+        &mut self,
+        layer: &Layer,
+        step: &Step,
+        inputs: &Values,
+        sources: &[Values],
+        target: &Target,
+    ) {
+        let parameters = Parameters::of(layer);
+        let step = Step { weights_stride: parameters.len as u32, bias_base: parameters.bias as u32, ..*step };
+        self.map(&layer.affine, &step, inputs, target);
+        for ((skip, &base), values) in layer.skips.iter().zip(&parameters.skips).zip(sources) {
+            let step = Step { weights_base: base as u32, adds: 1, ..step };
+            match &skip.map {
+                Some(map) => self.map(map, &step, values, target),
+                None => self.add(&step, values, target),
+            }
+        }
+    }
+
     /// Adds the stage of a map of these values.
-    pub(super) fn map(&mut self, map: &Affine, step: &Step, values: &Values, target: &Target) {
+    fn map(&mut self, map: &Affine, step: &Step, values: &Values, target: &Target) {
         let step = Step { inputs: map.inputs() as u32, ..values.of_step(step) };
         let Target { weights, n_rows, z, .. } = *target;
         let rows = [values.pieces, values.rows, n_rows, z];

@@ -7,7 +7,7 @@ use super::commands::{Command, Commands, Tables, pieces_buffer};
 use super::device::Device;
 use super::flags::Flags;
 use super::inputs::Job;
-use super::layer::{LayerShape, Parameters, UnitKind};
+use super::layer::{LayerShape, UnitKind};
 use super::maps::{Target, Values};
 use super::plan::{LANES, Plan};
 use super::stages::Stage;
@@ -106,6 +106,7 @@ impl<'a> Builder<'a> {
             n_sides: shape.n_sides() as u32,
             keeps_rows: u32::from(shape.grid.is_some() || layer + 1 < shape.layers.len()),
             group_size: shape.layers[layer].group_size() as u32,
+            group_stride: shape.layers[layer].group_stride as u32,
             bit: if shape.grid.is_some() { 1 } else { self.flags.bit(layer) },
             ..Step::default()
         }
@@ -142,21 +143,11 @@ impl<'a> Builder<'a> {
     /// Adds the stages that make the pre-activations of a layer.
     fn pre_activations(&self, commands: &mut Commands, layer: usize, inputs: &Values, z: &Buffer) {
         let shape = &self.job.architecture().layers()[layer];
-        let parameters = Parameters::of(shape);
         let level = if self.plan.shape.grid.is_some() { layer.min(1) } else { layer };
         let (weights, n_rows) = (&self.buffers.weights, &self.buffers.n_rows[level]);
         let target = Target { n_paths: self.plan.n_paths(), weights, n_rows, z };
-        let step =
-            Step { weights_stride: parameters.len as u32, bias_base: parameters.bias as u32, ..self.step(layer) };
-        commands.map(&shape.affine, &step, inputs, &target);
-        for (skip, &base) in shape.skips.iter().zip(&parameters.skips) {
-            let values = self.source(layer, skip.source, inputs);
-            let step = Step { weights_base: base as u32, adds: 1, ..step };
-            match &skip.map {
-                Some(map) => commands.map(map, &step, &values, &target),
-                None => commands.add(&step, &values, &target),
-            }
-        }
+        let sources: Vec<Values> = shape.skips.iter().map(|skip| self.source(layer, skip.source, inputs)).collect();
+        commands.pre_activations(shape, &self.step(layer), inputs, &sources, &target);
     }
 
     /// Adds the stages that keep what layers after the next add, at the rows after insertion; the inputs are still there.

@@ -27,6 +27,7 @@ pub(super) struct Step {
     pub(super) pairs: u32,
     pub(super) lanes: u32,
     pub(super) group_size: u32,
+    pub(super) group_stride: u32,
     pub(super) from_stride: u32,
     pub(super) from_base: u32,
     pub(super) to_stride: u32,
@@ -35,6 +36,7 @@ pub(super) struct Step {
     pub(super) weights_base: u32,
     pub(super) bias_base: u32,
     pub(super) adds: u32,
+    pub(super) n_laws: u32,
     pub(super) bit: u32,
     pub(super) n_ways: u32,
 }
@@ -138,7 +140,7 @@ pub(super) struct GridVertex {
     pub(super) length: f32,
 }
 
-/// Normal weights and biases of a layer, see `shaders/given_inputs.wgsl`.
+/// Normal weights and biases of a layer, see `shaders/shared/kac_rice.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
 pub(super) struct NormalLaw {
@@ -149,14 +151,16 @@ pub(super) struct NormalLaw {
 }
 
 impl NormalLaw {
-    pub(super) fn new(weight_variance: f64, bias_variance: f64, multiplicity: f64) -> Self {
-        let unit = weight_variance.max(bias_variance);
-        Self {
+    /// For each of the maps of a layer, which have weights of these variances.
+    pub(super) fn of_maps(weight_variances: &[f64], bias_variance: f64, multiplicity: f64) -> Vec<Self> {
+        let unit = weight_variances.iter().copied().fold(bias_variance, f64::max);
+        let of_map = |weight_variance: &f64| Self {
             scale: unit.sqrt() as f32,
             weight_variance: (weight_variance / unit) as f32,
             bias_variance: (bias_variance / unit) as f32,
             multiplicity: multiplicity as f32,
-        }
+        };
+        weight_variances.iter().map(of_map).collect()
     }
 }
 

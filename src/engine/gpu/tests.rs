@@ -95,6 +95,7 @@ fn sizes_of_batches_do_not_matter() {
         ("3-13-5", "maxout:3", "polyline:3", 7),
         ("2-20x3", "group-sort:4", "segment", 5),
         ("2x5-c3k3p1-max2s1-[c3k3p1-c4k3p1]-avg2-4", "relu", "polyline:3", 5),
+        ("2x5-c3k3p1-max2s1-[c3k3p1-c4k3p1]-avg2-4", "maxout:3", "polyline:3", 5),
         ("3-8-8+1-6+-6+1+3", "crelu", "segment", 7),
     ] {
         let ensemble = activated(shape, activation, "he-normal", "normal:0.3", path, paths_per_network);
@@ -132,10 +133,14 @@ fn passes_over_a_grid_join() {
         ("zero", "group-sort:4"),
         ("zero", "crelu"),
         ("zero", "leaky-relu:0.1"),
+        ("zero", "maxout:5"),
+        ("normal:0.1", "group-sort:3"),
     ] {
         let shape = match activation {
             "relu" => "2-9x4",
             "leaky-relu:0.1" => "1x6-c4k3p1-max2-[c4k3p1-c4k3p1]-3",
+            "maxout:5" => "1x6-c4k3p1-max2-[c4k3p1-c4k3p1]-3",
+            "group-sort:3" => "1x6-c6k3p1-[c6k3p1-c6k3p1]-avg2-6",
             _ => "2-8x3",
         };
         let ensemble = activated(shape, activation, "he-normal", bias, "segment", 1);
@@ -157,6 +162,7 @@ fn paths_without_room_are_counted_again() {
         ("2-40x3", "group-sort:4"),
         ("2-40-40+1-30+x2", "crelu"),
         ("2x5x5-c8k3p1-max2s1-[c8k3p1-c8k3p1]-9", "relu"),
+        ("2x5x5-c8k3p1-max2s1-[c8k3p1-c8k3p1]-8", "max-min"),
     ] {
         let ensemble = activated(shape, activation, "he-normal", "normal:0.1", "segment", 2);
         let expected = count(&gpu(&Options::default()), &ensemble, Method::Exact, 0..40);

@@ -22,6 +22,10 @@ pub(super) struct Buffers {
     pub(super) rows: [Buffer; 2],
     /// Rows of every network.
     pub(super) n_rows: Buffer,
+    /// What later layers add, before and after a layer in turn.
+    pub(super) kept: [Buffer; 2],
+    /// Of the laws of a layer's pre-activations, at every point.
+    pub(super) moments: Buffer,
     /// Of every layer at every point.
     pub(super) rates: Buffer,
     /// Of every network: layers from the first that left the range of f32 to the last.
@@ -38,6 +42,8 @@ impl Buffers {
             weights: device.buffer("weights", sizes.weights),
             rows: sizes.rows.map(|bytes| device.buffer("rows", bytes)),
             n_rows: device.buffer("n_rows", sizes.n_rows),
+            kept: [(); 2].map(|()| device.buffer("kept", sizes.kept)),
+            moments: device.buffer("moments", sizes.moments),
             rates: device.buffer("rates", sizes.rates),
             failures: device.buffer("failures", sizes.failures),
             staging: device.staging(sizes.staging()),
@@ -79,7 +85,7 @@ impl Batch {
         inputs: &Inputs,
         stop: &AtomicBool,
     ) -> Result<Option<Vec<Rates>>, Fault> {
-        let Buffers { draws, weights, rows, n_rows, rates, failures, staging } = &self.buffers;
+        let Buffers { draws, weights, rows, n_rows, rates, failures, staging, .. } = &self.buffers;
         let networks = inputs.draws.len();
         // Networks of which there are several have all the points that there is room for.
         let points = inputs.n_points() / networks;

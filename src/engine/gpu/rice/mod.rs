@@ -1,22 +1,28 @@
 //! Expected crossings: rates at points of paths, from the device, for the [Rice estimator](crate::rice).
 //!
-//! A point is a pair of rows, its values and their derivatives along the path; all points of a network are one path to the affine stage.
+//! A point is a pair of rows, its values and their derivatives along the path; all points of a network are one path to the stages of
+//! maps.
 //! A layer is:
 //!
 //! | stage | |
 //! |---|---|
-//! | given_inputs | for normal weights: the rates of the layer, from its inputs |
-//! | draw, affine | the layer's weights and biases, and its pre-activations |
+//! | given_inputs | for normal weights: the rates of a dense layer, from its inputs |
+//! | squares, rests, given_moments | the same of other layers: from the moments of pre-activations, given what they see |
+//! | draw | the layer's weights and biases |
+//! | affine, convolution, average_pool, add | its pre-activations |
 //! | given_weights | for other weights: the rates of the layer, from its pre-activations |
+//! | add | copies of what later layers add |
 //! | activate | activations and their derivatives |
-//! | maxout, sort | those of units of several pre-activations |
+//! | maxout, sort, crelu | those of units of several pre-activations or outputs |
 //!
 //! Points are drawn and rates summed on the host, by the code of the CPU engine.
 
 mod batch;
 mod inputs;
 mod plan;
+mod processes;
 mod program;
+mod rates;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +34,8 @@ use self::inputs::Inputs;
 #[cfg(test)]
 pub(super) use self::plan::lanes;
 use self::plan::{Plan, Shape};
+#[cfg(test)]
+pub(super) use self::processes::{Processes, maps};
 use super::device::Fault;
 use super::inputs::Job;
 use super::machine::{Halt, Machine};

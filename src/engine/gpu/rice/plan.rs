@@ -1,6 +1,7 @@
 //! What fits on a device: pure arithmetic, without one.
 
-use crate::engine::gpu::layer::{LayerShape, UnitKind};
+use super::rates::RatesFrom;
+use crate::engine::gpu::layer::{LayerShape, TOO_WIDE, is_too_wide};
 use crate::engine::gpu::plan::{DeviceLimits, LANES, MAX_ITERATIONS, together, too_large};
 use crate::error::{Error, Result};
 use crate::network::RandomNetwork;
@@ -10,6 +11,8 @@ use crate::rice::RateLaw;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) layers: Vec<LayerShape>,
+    /// What the rates of every layer are made of.
+    pub(super) rates: Vec<RatesFrom>,
     /// Layers whose pre-activations are computed, from the first on.
     pub(super) n_drawn: usize,
     /// Points of a path.
@@ -35,12 +38,14 @@ pub(super) struct Sizes {
     /// The inputs of layers, in turn.
     pub(super) rows: [u64; 2],
     pub(super) n_rows: u64,
+    pub(super) kept: u64,
+    pub(super) moments: u64,
     pub(super) rates: u64,
     pub(super) failures: u64,
 }
 
 impl Sizes {
-    fn all(&self) -> [(&'static str, u64); 7] {
+    fn all(&self) -> [(&'static str, u64); 9] {
         let [even, odd] = self.rows;
         [
             ("draws", self.draws),
@@ -48,6 +53,8 @@ impl Sizes {
             ("rows", even),
             ("rows", odd),
             ("row counts", self.n_rows),
+            ("outputs kept for later layers", self.kept),
+            ("moments", self.moments),
             ("rates", self.rates),
             ("failures", self.failures),
         ]
@@ -57,10 +64,10 @@ impl Sizes {
         self.all().into_iter().max_by_key(|(_, bytes)| *bytes).expect("there are buffers")
     }
 
-    /// All of them; what is read back is there twice.
+    /// All of them; what is read back is there twice, and what is kept.
     fn total(&self) -> u64 {
         let once = self.all().iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(*bytes));
-        once.saturating_add(self.staging())
+        once.saturating_add(self.staging()).saturating_add(self.kept)
     }
 
     /// What is read back.
@@ -75,42 +82,43 @@ impl Shape {
     /// # Errors
     /// A layer that the stages cannot handle in one go.
     pub(super) fn new(network: &RandomNetwork, points: usize) -> Result<Self> {
-        network.architecture().check_dense_chain("--method rice on a GPU")?;
-        let layers = LayerShape::of(network.architecture());
-        if let Some(l) = layers.iter().position(|layer| layer.kind == UnitKind::Crelu) {
-            let name = &network.architecture().layers()[l].activation;
-            return Err(Error::usage(format!("--method rice on a GPU does not take {name} so far: use --engine cpu")));
-        }
+        let architecture = network.architecture();
+        let layers = LayerShape::of(architecture);
         let laws = RateLaw::of_network(network);
-        for (l, layer) in layers.iter().enumerate() {
-            let iterations = match laws[l].expect("dense layers have weights") {
-                RateLaw::Inputs { .. } => {
-                    let lanes = lanes(layer.inputs);
-                    (2 * layer.inputs.div_ceil(lanes) + layer.n_breakpoints().div_ceil(lanes))
-                        .max(layer.n_breakpoints())
+        let mut rates = Vec::new();
+        for (l, ((layer, shape), law)) in architecture.layers().iter().zip(&layers).zip(&laws).enumerate() {
+            rates.push(RatesFrom::of(l, layer, *law));
+            let what = if is_too_wide(layer) {
+                TOO_WIDE.to_owned()
+            } else if rates[l].iterations(layer, shape) > MAX_ITERATIONS - LANES {
+                match shape.group_size() {
+                    1 => format!(
+                        "{} units of {} breakpoints each on {} inputs are more than the GPU engine takes",
+                        shape.units,
+                        shape.n_breakpoints(),
+                        shape.inputs
+                    ),
+                    size => format!(
+                        "units of {size} pre-activations, {} in all, are more than the GPU engine takes",
+                        shape.units
+                    ),
                 }
-                RateLaw::PreActivations(_) => layer.units.div_ceil(lanes(layer.units)) * (layer.n_breakpoints() + 1),
+            } else {
+                continue;
             };
-            if iterations > MAX_ITERATIONS - LANES {
-                return Err(Error::usage(format!(
-                    "architecture {}, layer {}: {} units of {} breakpoints each on {} inputs are more than the GPU engine takes: use \
-                     --engine cpu",
-                    network.architecture(),
-                    l + 1,
-                    layer.units,
-                    layer.n_breakpoints(),
-                    layer.inputs
-                )));
-            }
+            return Err(Error::usage(format!(
+                "architecture {architecture}, layer {}: {what}: use --engine cpu",
+                l + 1
+            )));
         }
         let n_drawn = RateLaw::n_drawn(&laws);
-        Ok(Self { layers, n_drawn, points })
+        Ok(Self { layers, rates, n_drawn, points })
     }
 
     /// Which of the two buffers the inputs of a layer are in, the last layer's outputs after it; the layer's pre-activations are in the
-    /// other. Outputs of units of several pre-activations go back to where the inputs were.
+    /// other. Outputs that a stage makes go back to where the inputs were.
     pub(super) fn side(&self, layer: usize) -> usize {
-        self.layers[..layer].iter().filter(|layer| !layer.is_grouped()).count() % 2
+        self.layers[..layer].iter().filter(|layer| !layer.makes_outputs()).count() % 2
     }
 
     /// The widest rows in a buffer.
@@ -119,14 +127,24 @@ impl Shape {
         let widths = drawn.flat_map(|(l, layer)| {
             [(self.side(l), layer.inputs), (1 - self.side(l), layer.units), (self.side(l + 1), layer.outputs())]
         });
-        let all = widths.chain([(0, self.layers[0].inputs)]);
+        // Means are where the pre-activations will be.
+        let means = self
+            .rates
+            .iter()
+            .enumerate()
+            .filter(|(_, rates)| matches!(rates, RatesFrom::Moments { has_means: true, .. }));
+        let means = means.map(|(l, _)| (1 - self.side(l), self.layers[l].units));
+        let all = widths.chain(means).chain([(0, self.layers[0].inputs)]);
         all.filter(|&(at, _)| at == side).map(|(_, width)| width).max().unwrap_or(0)
     }
 
     /// Floating-point operations on one path: products, and rates from rows that are about as wide as the inputs.
     fn work(&self) -> f64 {
-        let products = self.layers[..self.n_drawn].iter().map(|l| 4.0 * l.inputs as f64 * l.units as f64);
-        let rates = self.layers.iter().map(|l| 8.0 * l.inputs as f64);
+        let products = self.layers[..self.n_drawn].iter().map(|l| 4.0 * l.n_products as f64);
+        let rates = self.layers.iter().zip(&self.rates).map(|(layer, rates)| match rates {
+            RatesFrom::Moments { laws, patches, .. } => 8.0 * *laws as f64 * *patches as f64,
+            RatesFrom::Nothing | RatesFrom::Inputs | RatesFrom::PreActivations => 8.0 * layer.inputs as f64,
+        });
         self.points as f64 * products.chain(rates).sum::<f64>()
     }
 
@@ -134,12 +152,16 @@ impl Shape {
     pub(super) fn sizes(&self, networks: usize, paths: usize) -> Sizes {
         let words = |factors: &[usize]| factors.iter().fold(4, |product: u64, &f| product.saturating_mul(f as u64));
         let rows = |side| words(&[networks, paths, self.points, 2, self.widest(side)]);
-        let weights = self.layers[..self.n_drawn].iter().map(|l| words(&[networks, l.inputs + 1, l.units])).max();
+        let weights = self.layers[..self.n_drawn].iter().map(|l| words(&[networks, l.n_parameters])).max();
+        let kept = self.layers.iter().map(|l| l.kept).max().unwrap_or(0);
+        let laws = self.rates.iter().map(|rates| if let RatesFrom::Moments { laws, .. } = rates { *laws } else { 0 });
         Sizes {
             draws: words(&[networks, 2]),
             weights: weights.unwrap_or(0),
             rows: [rows(0), rows(1)],
             n_rows: words(&[networks]),
+            kept: words(&[networks, paths, self.points, 2, kept]),
+            moments: words(&[networks, paths, self.points, 3, laws.max().unwrap_or(0)]),
             rates: words(&[networks, paths, self.points, self.layers.len()]),
             failures: words(&[networks]),
         }
@@ -281,6 +303,15 @@ mod tests {
         assert_eq!(maxout.sizes(2, 10).rows, [4 * 80 * 2 * 9, 4 * 80 * 2 * 27]);
         let sorted = self::shape("3-8-40-4", "max-min".parse().unwrap(), "he-normal", 4).unwrap();
         assert_eq!(sorted.sizes(2, 10).rows, [4 * 80 * 2 * 40; 2]);
+        // Outputs kept for later layers, laws at 9 positions, and means where pre-activations are not computed.
+        let skips = relu("1x9-c4k3p1-c4k3p1~1-c4k3p1~1", "he-normal", 4).sizes(2, 10);
+        assert_eq!(skips.rows, [4 * 80 * 2 * 36; 2]);
+        assert_eq!((skips.kept, skips.moments), (4 * 80 * 2 * 36, 4 * 80 * 3 * 9));
+        assert_eq!(skips.weights, 4 * 2 * 52);
+        let once = skips.draws + skips.weights + 2 * skips.rows[0] + skips.n_rows + skips.moments;
+        assert_eq!(skips.total(), once + 2 * (skips.kept + skips.staging()));
+        assert_eq!(relu("3-6-6~1", "he-normal", 4).sizes(2, 10).rows, [4 * 80 * 2 * 6; 2]);
+        assert_eq!(relu("3-6-6", "he-normal", 4).sizes(2, 10).rows, [4 * 80 * 2 * 3, 4 * 80 * 2 * 6]);
         let one = relu("3-100", "he-normal", 1);
         assert_eq!((one.n_drawn, one.sizes(1, 1).rows[1], one.sizes(1, 1).weights), (0, 0, 0));
     }
@@ -305,7 +336,16 @@ mod tests {
         };
         assert!(shape("2-3x2", many(49_000), "he-normal", 1).is_ok());
         assert!(shape("2-64x2", many(6_000), "laplace:1", 1).is_ok());
-        for (text, n, weights) in [("2-3x2", 51_000, "he-normal"), ("2-64x2", 7_000, "laplace:1")] {
+        assert!(shape("1x90-c2k3", many(6_000), "he-normal", 1).is_ok());
+        assert!(shape("2-300-300~1", "group-sort:300".parse().unwrap(), "he-normal", 1).is_ok());
+        let wide = Activation::identity();
+        let error = shape("70000x1-c70000k1g70000", wide, "he-normal", 1).unwrap_err().to_string();
+        assert!(error.contains("in more groups than") && error.contains("--engine cpu"), "{error}");
+        let error = shape("2-400-400~1", "group-sort:400".parse().unwrap(), "he-normal", 1).unwrap_err().to_string();
+        assert!(error.contains("layer 2: units of 400 pre-activations") && error.contains("--engine cpu"), "{error}");
+        for (text, n, weights) in
+            [("2-3x2", 51_000, "he-normal"), ("2-64x2", 7_000, "laplace:1"), ("1x90-c2k3", 9_000, "he-normal")]
+        {
             let error = shape(text, many(n), weights, 1).unwrap_err().to_string();
             assert!(error.contains("layer 1") && error.contains("--engine cpu"), "{error}");
         }

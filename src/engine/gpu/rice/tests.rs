@@ -17,7 +17,7 @@ use crate::path::{PathLaw, RandomPath, StartLaw};
 type Expectation = (&'static str, &'static str, &'static str, &'static str, &'static str, u64, usize, u64);
 
 /// Every law of rates, odd widths, one layer and many, one point and many.
-const EXPECTATIONS: [Expectation; 18] = [
+const EXPECTATIONS: [Expectation; 37] = [
     ("2-7x3", "relu", "he-normal", "normal:0.1", "segment", 500, 1, 6),
     ("3-65-5-70", "hard-tanh", "he-normal", "normal:0.1", "segment", 33, 1, 10),
     ("10-33x2", "leaky-relu:0.1", "laplace:0.3", "uniform:0.5", "segment", 40, 1, 10),
@@ -36,6 +36,26 @@ const EXPECTATIONS: [Expectation; 18] = [
     ("2-10x4", "max-min", "lecun-normal", "normal:0.1", "polyline:5", 20, 3, 10),
     ("10-68-4-12", "group-sort:4", "he-normal", "normal:0.1", "segment", 33, 1, 10),
     ("2-33", "group-sort:33", "he-normal", "normal:1", "segment", 30, 1, 10),
+    // Convolutions, average pools, skips.
+    ("1x9-c3k3-4", "relu", "he-normal", "normal:0.3", "segment", 20, 1, 10),
+    ("4-9-9~1-6+", "leaky-relu:0.1", "lecun-normal", "normal:0.3", "polyline:3", 20, 2, 10),
+    ("2x6x5-c4k3x2s2x1p1-c3k2", "hard-tanh", "he-normal", "normal:0.3", "segment", 20, 1, 10),
+    ("4x5x5-c4k3p1g2-c6k2g2-4", "leaky-relu:0.2", "lecun-normal", "normal:0.4", "chord", 10, 2, 10),
+    ("2x9-avg3s2p1-c4k3-avg", "abs", "lecun-normal", "normal:0.3", "segment", 20, 1, 10),
+    ("3x9x9-c33k3p1-avg2-c40k3-30", "relu", "he-normal", "normal:0.1", "segment", 7, 1, 10),
+    ("2x5x5-c8k3-8", "abs", "he-normal", "zero", "chord", 20, 1, 10),
+    ("2x5x5-c4k3p1-[c4k3p1-c4k3p1]-[c6k3s2p1-c6k3p1]-avg-4", "relu", "he-normal", "normal:0.2", "segment", 10, 2, 10),
+    ("1x8-c4k3p1-c4k3p1+-c4k3p1+1~2", "abs", "lecun-normal", "normal:0.4", "polyline:4", 20, 1, 10),
+    ("8-12-12+x4", "soft-threshold:0.3", "lecun-normal", "zero", "segment", 20, 1, 10),
+    ("3-6-6~1-6~2-6~1~3", "hard-tanh", "he-normal", "normal:0.2", "chord", 20, 2, 10),
+    ("6-6-12~1-8", "crelu", "lecun-normal", "normal:0.3", "segment", 20, 1, 10),
+    ("2x7-c4k3p1-c8k3s2g2-4", "crelu", "he-normal", "normal:0.3", "segment", 20, 1, 10),
+    ("5-6-6~1-[6-6]-6+", "group-sort:3", "lecun-normal", "normal:0.3", "segment", 20, 1, 10),
+    ("1x6-c6k3-c3k3p1~1-5", "maxout:2", "lecun-normal", "normal:0.3", "segment", 20, 1, 10),
+    ("2x5x5-c4k3p1g2-avg2s1-c4k2-6", "max-min", "lecun-normal", "normal:0.3", "segment", 20, 1, 10),
+    ("1x9-c4k3p1-c3k3s2-5", "relu", "torch", "torch", "segment", 20, 1, 10),
+    ("2x5x5-c3k3p1-[c3k3p1-c3k3p1]-avg2s1-4", "relu", "he-uniform", "normal:0.3", "segment", 10, 2, 10),
+    ("2x10-c4k3g2-avg2-c4k2+-3", "hard-tanh", "laplace:0.4", "uniform:0.4", "segment", 20, 1, 10),
 ];
 
 fn of(expectation: &Expectation) -> (Ensemble, usize, Range<u64>) {
@@ -99,7 +119,7 @@ fn expected_crossings_are_those_of_the_cpu() {
 /// device may have.
 #[test]
 fn sizes_of_batches_do_not_matter_to_expected_crossings() {
-    for expectation in EXPECTATIONS[..5].iter().chain(&EXPECTATIONS[12..14]) {
+    for expectation in EXPECTATIONS[..5].iter().chain(&EXPECTATIONS[12..14]).chain(&EXPECTATIONS[18..20]) {
         let (ensemble, points, networks) = of(expectation);
         let expected = expect(&gpu(&Options::default()), &ensemble, points, networks.clone());
         let least = Some(wgpu::Limits::defaults());

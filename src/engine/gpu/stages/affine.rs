@@ -7,7 +7,7 @@ pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/pieces", "shared/va
 #[cfg(test)]
 mod tests {
     use super::super::harness::device;
-    use super::super::mapped::Case;
+    use super::super::mapped::{Case, expect_agreement};
     use crate::network::Affine;
 
     fn case(n_rows: &[u32], inputs: usize, units: usize, activation: &str) -> Case {
@@ -24,10 +24,7 @@ mod tests {
             (vec![2, 2, 2], 16, 64, "leaky-relu:0.1"),
             (vec![33], 100, 130, "soft-threshold:0.5"),
         ] {
-            let case = case(&n_rows, inputs, units, activation);
-            assert!(case.agrees(&case.run(&device)), "{n_rows:?} {inputs} {units}");
-            let adding = case.adding();
-            assert!(adding.agrees(&adding.run(&device)), "{n_rows:?} {inputs} {units}, added");
+            expect_agreement(&device, Affine::Dense { inputs, units }, &n_rows, activation);
         }
     }
 

@@ -3,12 +3,12 @@
 use super::wgsl;
 
 pub(super) const SOURCE: &str =
-    wgsl!("shared/step", "shared/pieces", "shared/values", "shared/windows", "average_pool");
+    wgsl!("shared/step", "shared/pieces", "shared/values", "shared/windows", "shared/each", "average_pool");
 
 #[cfg(test)]
 mod tests {
     use super::super::harness::device;
-    use super::super::mapped::{Case, windows};
+    use super::super::mapped::{Case, expect_agreement, windows};
     use crate::network::Affine;
 
     #[test]
@@ -20,11 +20,7 @@ mod tests {
             (windows(65, [2, 2], [2, 2], [2, 2], [0; 4]), vec![9, 1, 30], "hard-tanh"),
             (windows(2, [1, 9], [1, 4], [1, 3], [0, 0, 3, 1]), vec![33], "abs"),
         ] {
-            let place = format!("{windows:?}");
-            let case = Case::new(Affine::AveragePool(windows), &n_rows, activation);
-            assert!(case.agrees(&case.run(&device)), "{place}");
-            let adding = case.adding();
-            assert!(adding.agrees(&adding.run(&device)), "{place}, added");
+            expect_agreement(&device, Affine::AveragePool(windows), &n_rows, activation);
         }
     }
 

@@ -117,6 +117,7 @@ fn structs_have_the_same_layout_on_both_sides() {
                 pairs,
                 lanes,
                 group_size,
+                group_stride,
                 from_stride,
                 from_base,
                 to_stride,
@@ -125,6 +126,7 @@ fn structs_have_the_same_layout_on_both_sides() {
                 weights_base,
                 bias_base,
                 adds,
+                n_laws,
                 bit,
                 n_ways
             ),

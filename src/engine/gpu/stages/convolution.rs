@@ -8,7 +8,7 @@ pub(super) const SOURCE: &str =
 #[cfg(test)]
 mod tests {
     use super::super::harness::device;
-    use super::super::mapped::{Case, windows};
+    use super::super::mapped::{Case, expect_agreement, windows};
     use crate::network::{Affine, Convolution, Windows};
 
     fn case(windows: Windows, filters: usize, groups: usize, n_rows: &[u32], activation: &str) -> Case {
@@ -26,11 +26,8 @@ mod tests {
             (windows(2, [6, 6], [1, 1], [2, 2], [0; 4]), 65, 1, vec![2, 2, 2], "soft-threshold:0.5"),
             (windows(6, [9, 3], [2, 3], [1, 1], [1, 0, 2, 0]), 70, 2, vec![3, 8], "abs"),
         ] {
-            let place = format!("{windows:?} {filters} {groups}");
-            let case = case(windows, filters, groups, &n_rows, activation);
-            assert!(case.agrees(&case.run(&device)), "{place}");
-            let adding = case.adding();
-            assert!(adding.agrees(&adding.run(&device)), "{place}, added");
+            let map = Affine::Convolution(Convolution { windows, filters, groups });
+            expect_agreement(&device, map, &n_rows, activation);
         }
     }
 

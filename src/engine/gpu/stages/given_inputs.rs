@@ -1,8 +1,9 @@
-//! Rates of a layer of normal weights. Twin: [`crate::theory::rice::crossing_rate`].
+//! Rates of a dense layer of normal weights. Twin: [`crate::theory::rice::crossing_rate`].
 
 use super::wgsl;
 
-pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/pieces", "shared/range", "shared/sums", "given_inputs");
+pub(super) const SOURCE: &str =
+    wgsl!("shared/step", "shared/pieces", "shared/range", "shared/sums", "shared/kac_rice", "given_inputs");
 
 #[cfg(test)]
 mod tests {
@@ -86,8 +87,8 @@ mod tests {
             let Step { rows_in, n_layers, lanes, .. } = self.step;
             let [x, y] = plan::groups((rows_in / 2).div_ceil(64 / lanes) as usize, 3);
             let n = self.n_rows.len();
-            let law = NormalLaw::new(self.weight_variance, self.bias_variance, 5.0);
-            let (pieces, law, rows) = (words(&piece_values(&self.activation)), words(&[law]), words(&self.rows));
+            let law = NormalLaw::of_maps(&[self.weight_variance], self.bias_variance, 5.0);
+            let (pieces, law, rows) = (words(&piece_values(&self.activation)), words(&law), words(&self.rows));
             let rates = vec![DIRT; n * (rows_in / 2 * n_layers) as usize];
             let buffers: [&[u32]; 6] = [&pieces, &law, &rows, &self.n_rows, &rates, &vec![0; n]];
             let [_, _, _, _, rates, failures] = run(device, Stage::GivenInputs, &self.step, [x, y, n as u32], buffers);

@@ -184,3 +184,17 @@ impl Case {
         })
     }
 }
+
+/// Compares the stage of a map with the map's definition: alone and added to what is there; and with that of another value.
+pub(super) fn expect_agreement(device: &Device, map: Affine, n_rows: &[u32], activation: &str) {
+    let case = Case::new(map, n_rows, activation);
+    assert!(case.agrees(&case.run(device)), "{map:?}");
+    let mut adding = case.adding();
+    let z = adding.run(device);
+    assert!(adding.agrees(&z), "{map:?}, added");
+    // All values of the last path's first row.
+    let first = (n_rows.len() - 1) * (adding.step.rows_in * adding.step.from_stride) as usize;
+    let values = first + adding.step.from_base as usize..;
+    adding.x[values][..map.inputs()].iter_mut().for_each(|x| *x = 2.5 - *x);
+    assert!(!adding.agrees(&z), "{map:?}: other values");
+}

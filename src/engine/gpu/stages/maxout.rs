@@ -2,7 +2,7 @@
 
 use super::wgsl;
 
-pub(super) const SOURCE: &str = wgsl!("shared/step", "maxout");
+pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/groups", "shared/outputs", "shared/each", "maxout");
 
 #[cfg(test)]
 mod tests {
@@ -13,18 +13,29 @@ mod tests {
     #[test]
     fn takes_the_largest_value_with_its_derivative() {
         let device = device();
-        for (n_rows, units, rank, spread) in
-            [(vec![2], 1, 2, false), (vec![0, 10, 66], 7, 3, false), (vec![14, 2], 65, 5, true), (vec![6], 3, 64, true)]
-        {
+        for (n_rows, units, [rank, stride], spread) in [
+            (vec![2], 1, [2, 1], false),
+            (vec![0, 10, 66], 7, [3, 1], false),
+            (vec![14, 2], 65, [5, 1], true),
+            (vec![6], 3, [64, 1], true),
+            (vec![4], 3, [2, 3], false),
+            (vec![0, 10, 66], 12, [3, 4], true),
+            (vec![9, 2], 35, [5, 7], true),
+        ] {
             for with_derivatives in [0, 1] {
-                let mut case = Case::new(&n_rows, units, rank, spread);
+                let mut case = Case::new(&n_rows, units, [rank, stride], spread);
                 case.step.pairs = with_derivatives;
                 let twin = case.outputs_twin(units, |z| {
                     let largest = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                     vec![z.iter().position(|&z| z == largest).unwrap()]
                 });
-                let place = format!("{n_rows:?} {units} {rank}");
+                let place = format!("{n_rows:?} {units} {rank} {stride}");
                 assert_eq!(case.outputs(&device, Stage::Maxout, units), twin, "{place}");
+                if stride > 1 {
+                    case.step.group_stride = 1;
+                    expect_difference(&case.outputs(&device, Stage::Maxout, units), &twin, "neighbours");
+                    case.step.group_stride = stride;
+                }
                 case.z.iter_mut().for_each(|z| *z = -2.0 * *z + 1.0);
                 expect_difference(&case.outputs(&device, Stage::Maxout, units), &twin, &place);
             }

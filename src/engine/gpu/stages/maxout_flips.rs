@@ -2,8 +2,15 @@
 
 use super::wgsl;
 
-pub(super) const SOURCE: &str =
-    wgsl!("shared/step", "shared/range", "shared/rows", "shared/lead", "shared/changes", "maxout_flips");
+pub(super) const SOURCE: &str = wgsl!(
+    "shared/step",
+    "shared/range",
+    "shared/rows",
+    "shared/groups",
+    "shared/lead",
+    "shared/changes",
+    "maxout_flips"
+);
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -13,8 +20,8 @@ pub(super) mod tests {
     use crate::engine::gpu::step::FAILED;
 
     /// Paths of units whose largest row, from 1, was seen before or not.
-    pub(in super::super) fn grid(n_rows: &[u32], units: u32, rank: u32, layer: u32) -> Grid {
-        Grid::new(Case::new(n_rows, units, rank, false), layer, 1, 0..rank as i32 + 1)
+    pub(in super::super) fn grid(n_rows: &[u32], units: u32, [rank, stride]: [u32; 2], layer: u32) -> Grid {
+        Grid::new(Case::new(n_rows, units, [rank, stride], false), layer, 1, 0..rank as i32 + 1)
     }
 
     /// A unit is compared where one row is alone the largest.
@@ -29,23 +36,25 @@ pub(super) mod tests {
     #[test]
     fn finds_what_a_walk_finds_at_odd_sizes() {
         let device = device();
-        for (n_rows, units, rank, layer) in [
-            (vec![1], 1, 2, 0),
-            (vec![0, 9, 30], 3, 3, 1),
-            (vec![20, 2], 65, 2, 0),
-            (vec![7, 40], 17, 5, 1),
-            (vec![3], 130, 4, 1),
+        for (n_rows, units, [rank, stride], layer) in [
+            (vec![1], 1, [2, 1], 0),
+            (vec![0, 9, 30], 3, [3, 1], 1),
+            (vec![20, 2], 65, [2, 1], 0),
+            (vec![7, 40], 17, [5, 1], 1),
+            (vec![3], 130, [4, 1], 1),
+            (vec![9, 2], 12, [3, 4], 0),
+            (vec![7, 40], 35, [5, 7], 1),
         ] {
-            let mut grid = grid(&n_rows, units, rank, layer);
+            let mut grid = grid(&n_rows, units, [rank, stride], layer);
             let (flags, results, _) = grid.twin(flips);
-            let place = format!("{n_rows:?} {units} {rank}");
+            let place = format!("{n_rows:?} {units} {rank} {stride}");
             assert_eq!(grid.flips(&device, Stage::MaxoutFlips), (flags, results.clone()), "{place}");
             if n_rows.len() > 1 {
                 grid.case.z.iter_mut().step_by(3).for_each(|z| *z = 0.5 - *z);
                 expect_difference(&results, &grid.flips(&device, Stage::MaxoutFlips).1, "pre-activations");
             }
         }
-        let mut grid = grid(&[2, 2], 3, 2, 1);
+        let mut grid = grid(&[2, 2], 3, [2, 1], 1);
         grid.case.z[5] = f32::from_bits(DIRT);
         assert_eq!(grid.flips(&device, Stage::MaxoutFlips).1[FAILED], 1);
     }

@@ -5,6 +5,8 @@ mod add;
 mod affine;
 mod average_pool;
 #[cfg(test)]
+mod carried;
+#[cfg(test)]
 mod contract;
 mod convolution;
 mod crelu;
@@ -12,6 +14,7 @@ mod crossings;
 mod draw;
 mod flips;
 mod given_inputs;
+mod given_moments;
 mod given_weights;
 mod grid;
 #[cfg(test)]
@@ -29,13 +32,17 @@ mod maxout_insert;
 mod maxout_sides;
 mod place;
 mod rank;
+mod rests;
 mod scan;
+#[cfg(test)]
+mod seen;
 mod sides;
 mod sort;
 mod sort_crossings;
 mod sort_flips;
 mod sort_insert;
 mod sort_sides;
+mod squares;
 mod tally;
 mod window_values;
 
@@ -56,6 +63,9 @@ pub(super) enum Stage {
     Activate,
     GivenInputs,
     GivenWeights,
+    Squares,
+    Rests,
+    GivenMoments,
     MaxoutCrossings,
     MaxoutInsert,
     MaxoutFlips,
@@ -75,7 +85,7 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    pub(super) const ALL: [Self; 30] = [
+    pub(super) const ALL: [Self; 33] = [
         Self::Draw,
         Self::Affine,
         Self::Crossings,
@@ -90,6 +100,9 @@ impl Stage {
         Self::Activate,
         Self::GivenInputs,
         Self::GivenWeights,
+        Self::Squares,
+        Self::Rests,
+        Self::GivenMoments,
         Self::MaxoutCrossings,
         Self::MaxoutInsert,
         Self::MaxoutFlips,
@@ -125,6 +138,9 @@ impl Stage {
             Self::Activate => "activate",
             Self::GivenInputs => "given_inputs",
             Self::GivenWeights => "given_weights",
+            Self::Squares => "squares",
+            Self::Rests => "rests",
+            Self::GivenMoments => "given_moments",
             Self::MaxoutCrossings => "maxout_crossings",
             Self::MaxoutInsert => "maxout_insert",
             Self::MaxoutFlips => "maxout_flips",
@@ -161,6 +177,9 @@ impl Stage {
             Self::Activate => activate::SOURCE,
             Self::GivenInputs => given_inputs::SOURCE,
             Self::GivenWeights => given_weights::SOURCE,
+            Self::Squares => squares::SOURCE,
+            Self::Rests => rests::SOURCE,
+            Self::GivenMoments => given_moments::SOURCE,
             Self::MaxoutCrossings => maxout_crossings::SOURCE,
             Self::MaxoutInsert => maxout_insert::SOURCE,
             Self::MaxoutFlips => maxout_flips::SOURCE,

@@ -41,19 +41,22 @@ mod tests {
     fn finds_what_the_definition_says_at_odd_sizes() {
         let device = device();
         let (mut inside, mut at_rows) = (0, 0);
-        for (n_rows, groups, size, spread) in [
-            (vec![1], 1, 2, false),
-            (vec![0, 2, 9], 3, 2, false),
-            (vec![20, 1], 65, 2, false),
-            (vec![7, 8, 2], 17, 3, false),
-            (vec![5, 12], 9, 5, false),
-            (vec![12], 3, 7, true),
-            (vec![4, 6], 70, 3, true),
-            (vec![2], 1, 33, true),
+        for (n_rows, groups, [size, stride], spread) in [
+            (vec![1], 1, [2, 1], false),
+            (vec![0, 2, 9], 3, [2, 1], false),
+            (vec![20, 1], 65, [2, 1], false),
+            (vec![7, 8, 2], 17, [3, 1], false),
+            (vec![5, 12], 9, [5, 1], false),
+            (vec![12], 3, [7, 1], true),
+            (vec![4, 6], 70, [3, 1], true),
+            (vec![2], 1, [33, 1], true),
+            (vec![9, 2], 12, [3, 4], false),
+            (vec![7], 21, [5, 7], true),
+            (vec![0, 4], 130, [2, 65], true),
         ] {
-            let mut case = Case::new(&n_rows, groups, size, spread);
+            let mut case = Case::new(&n_rows, groups, [size, stride], spread);
             let (found, twin) = (case.search(&device, Stage::SortCrossings), case.twin(changes));
-            assert!(agree(&twin, &found), "{n_rows:?} {groups} {size}: {found:?} {twin:?}");
+            assert!(agree(&twin, &found), "{n_rows:?} {groups} {size} {stride}: {found:?} {twin:?}");
             inside += twin.inside.iter().filter(|&&n| n < 1 << 20).sum::<u32>();
             at_rows += twin.flags.iter().sum::<u32>();
             if n_rows.len() > 1 {
@@ -70,7 +73,7 @@ mod tests {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.25 * f32::MAX] {
             // The last row has no interval after it, but counts.
             for at in [0, 11] {
-                let mut case = Case::new(&[2, 2], 2, 3, true);
+                let mut case = Case::new(&[2, 2], 2, [3, 1], true);
                 case.z[at] = bad;
                 let results = case.search(&device, Stage::SortCrossings).results;
                 assert_eq!((results[FAILED], results[RESULT_HEAD + 3 + FAILED]), (2, 0), "{bad} at {at}");
@@ -81,7 +84,7 @@ mod tests {
     /// A list that is too short loses crossings, but not their number.
     #[test]
     fn more_crossings_than_room_are_counted() {
-        let mut case = Case::new(&[30], 20, 3, true);
+        let mut case = Case::new(&[30], 20, [3, 1], true);
         case.step.rows_out = 7;
         let found = case.search(&device(), Stage::SortCrossings);
         assert_eq!((found.crossings[0].len(), &found.results), (7, &case.twin(changes).results));

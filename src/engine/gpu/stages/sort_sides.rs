@@ -13,10 +13,16 @@ mod tests {
     #[test]
     fn remembers_what_a_walk_remembers() {
         let device = device();
-        for (n_rows, groups, size) in [(vec![1], 1, 2), (vec![0, 3, 1], 70, 3), (vec![5], 9, 5)] {
-            let mut grid = grid(&n_rows, groups, size, 1);
+        for (n_rows, groups, [size, stride]) in [
+            (vec![1], 1, [2, 1]),
+            (vec![0, 3, 1], 70, [3, 1]),
+            (vec![5], 9, [5, 1]),
+            (vec![5], 12, [3, 4]),
+            (vec![0, 3, 1], 130, [2, 65]),
+        ] {
+            let mut grid = grid(&n_rows, groups, [size, stride], 1);
             let twin = grid.twin(flips).2;
-            assert_eq!(grid.remembered(&device, Stage::SortSides), twin, "{n_rows:?} {groups} {size}");
+            assert_eq!(grid.remembered(&device, Stage::SortSides), twin, "{n_rows:?} {groups} {size} {stride}");
             if groups > 1 {
                 grid.case.z.iter_mut().for_each(|z| *z = -*z);
                 assert_ne!(grid.remembered(&device, Stage::SortSides), twin, "other pre-activations");

@@ -3,12 +3,12 @@
 use super::wgsl;
 
 pub(super) const SOURCE: &str =
-    wgsl!("shared/step", "shared/pieces", "shared/values", "shared/windows", "window_values");
+    wgsl!("shared/step", "shared/pieces", "shared/values", "shared/windows", "shared/each", "window_values");
 
 #[cfg(test)]
 mod tests {
     use super::super::harness::device;
-    use super::super::mapped::{Case, windows};
+    use super::super::mapped::{expect_agreement, windows};
     use crate::network::Affine;
 
     #[test]
@@ -21,16 +21,7 @@ mod tests {
             (windows(2, [1, 9], [1, 4], [1, 3], [0, 0, 3, 1]), vec![33], "abs"),
             (windows(2, [3, 4], [3, 3], [1, 1], [2, 2, 2, 2]), vec![5], "identity"),
         ] {
-            let place = format!("{windows:?}");
-            let case = Case::new(Affine::WindowValues(windows), &n_rows, activation);
-            assert!(case.agrees(&case.run(&device)), "{place}");
-            let mut adding = case.adding();
-            let z = adding.run(&device);
-            assert!(adding.agrees(&z), "{place}, added");
-            let value = adding.step.from_base as usize;
-            let last = (adding.n_rows.len() - 1) * (adding.step.rows_in * adding.step.from_stride) as usize;
-            adding.x[last + value] = 2.5 - adding.x[last + value];
-            assert!(!adding.agrees(&z), "{place}: another value");
+            expect_agreement(&device, Affine::WindowValues(windows), &n_rows, activation);
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::engine::gpu::plan;
 use crate::engine::gpu::stages::Stage;
 use crate::engine::gpu::stages::harness::{DIRT, dice, run, words};
 use crate::engine::gpu::step::Step;
-use crate::network::pair_index;
+use crate::network::{Grouping, pair_index};
 
 /// Paths with rows of pre-activations.
 pub(in crate::engine::gpu::stages) struct Case {
@@ -16,15 +16,22 @@ pub(in crate::engine::gpu::stages) struct Case {
 }
 
 impl Case {
-    /// Values -1, 0 and 1, which are often equal; with `spread`, numbers of two digits, which seldom are, and the last unit a copy of the
-    /// first.
-    pub(in crate::engine::gpu::stages) fn new(n_rows: &[u32], units: u32, group_size: u32, spread: bool) -> Self {
+    /// Units of a size, from one pre-activation of a unit to the next a stride. Values -1, 0 and 1, which are often equal; with
+    /// `spread`, numbers of two digits, which seldom are, and the last unit a copy of the first.
+    pub(in crate::engine::gpu::stages) fn new(
+        n_rows: &[u32],
+        units: u32,
+        [group_size, group_stride]: [u32; 2],
+        spread: bool,
+    ) -> Self {
+        assert!(units.is_multiple_of(group_stride), "whole images");
         let rows_in = n_rows.iter().max().unwrap() + 1;
         let step = Step {
             rows_in,
             rows_out: ROOM,
             units: units * group_size,
             group_size,
+            group_stride,
             layer: 1,
             n_layers: 3,
             keeps_rows: 1,
@@ -33,13 +40,22 @@ impl Case {
         };
         let mut die = dice(u64::from(units * group_size));
         let n = n_rows.len() * (rows_in * step.units) as usize;
-        let mut z: Vec<f32> =
+        let z: Vec<f32> =
             (0..n).map(|_| if spread { die(1999) as f32 / 100.0 - 10.0 } else { die(3) as f32 - 1.0 }).collect();
+        let mut case = Self { step, z, n_rows: n_rows.to_vec() };
         if spread && units > 1 {
-            let size = group_size as usize;
-            z.chunks_exact_mut(step.units as usize).for_each(|row| row.copy_within(..size, row.len() - size));
+            let (grouping, size) = (case.grouping(), case.size());
+            let places = |unit: u32| (0..size).map(move |row| grouping.place(unit as usize, row));
+            for row in case.z.chunks_exact_mut(step.units as usize) {
+                places(units - 1).zip(places(0)).for_each(|(last, first)| row[last] = row[first]);
+            }
         }
-        Self { step, z, n_rows: n_rows.to_vec() }
+        case
+    }
+
+    /// Where the pre-activations of units are.
+    pub(in crate::engine::gpu::stages) fn grouping(&self) -> Grouping {
+        Grouping { size: self.size(), stride: self.step.group_stride as usize }
     }
 
     pub(in crate::engine::gpu::stages) fn size(&self) -> usize {
@@ -47,10 +63,10 @@ impl Case {
     }
 
     /// The values of a unit at a row of a path.
-    pub(in crate::engine::gpu::stages) fn unit(&self, path: usize, row: u32, unit: u32) -> &[f32] {
-        let Step { rows_in, units, group_size, .. } = self.step;
-        let at = (path as u32 * rows_in + row) * units + unit * group_size;
-        &self.z[at as usize..][..self.size()]
+    pub(in crate::engine::gpu::stages) fn unit(&self, path: usize, row: u32, unit: u32) -> Vec<f32> {
+        let Step { rows_in, units, .. } = self.step;
+        let of_row = &self.z[((path as u32 * rows_in + row) * units) as usize..];
+        (0..self.size()).map(|member| of_row[self.grouping().place(unit as usize, member)]).collect()
     }
 
     /// What an entry says of a pair of rows of a unit.
@@ -59,8 +75,8 @@ impl Case {
         unit * n_pairs as u32 + pair_index(self.size(), a.min(b), a.max(b)) as u32
     }
 
-    /// By the definition: `order` says of a unit's values which of them are its outputs. Every other row has the order of the row before
-    /// where these are derivatives.
+    /// By the definition: `order` says of a unit's values which of them are its outputs, one or as many, which are then where these
+    /// were. Every other row has the order of the row before where these are derivatives.
     pub(in crate::engine::gpu::stages) fn outputs_twin(
         &self,
         width: u32,
@@ -72,9 +88,12 @@ impl Case {
             for row in 0..n {
                 let of_unit = |unit| {
                     let values = self.unit(path, row, unit);
-                    order(self.unit(path, row - row % (1 + pairs), unit)).into_iter().map(|i| values[i])
+                    order(&self.unit(path, row - row % (1 + pairs), unit)).into_iter().map(move |i| values[i])
                 };
-                let of_row: Vec<f32> = (0..units / group_size).flat_map(of_unit).collect();
+                let mut of_row: Vec<f32> = (0..units / group_size).flat_map(of_unit).collect();
+                if of_row.len() == units as usize {
+                    of_row = self.grouping().scatter(of_row);
+                }
                 let to = (path as u32 * rows_in + row) * width;
                 outputs[to as usize..][..width as usize].copy_from_slice(&words(&of_row));
             }

@@ -47,7 +47,7 @@ impl Grid {
         for (path, &n) in self.case.n_rows.iter().enumerate() {
             let known = &mut sides[path * n_sides as usize + side_base as usize..][..per_unit * n_units as usize];
             for row in 0..n {
-                let of_unit = |(unit, known): (u32, &mut [i32])| flips(self.case.unit(path, row, unit), known);
+                let of_unit = |(unit, known): (u32, &mut [i32])| flips(&self.case.unit(path, row, unit), known);
                 let total: u32 = (0..).zip(known.chunks_exact_mut(per_unit)).map(of_unit).sum();
                 let flag = &mut flags[path * rows_in as usize + row as usize];
                 *flag = if layer == 0 { 0 } else { *flag } | u32::from(total > 0);

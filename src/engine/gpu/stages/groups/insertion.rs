@@ -33,7 +33,7 @@ impl Insertion {
                 }
                 let mut new = vec![(0.0, NO_CROSSING), (0.3, NO_CROSSING), (1.0, NO_CROSSING)];
                 for unit in 0..(case.step.units / case.step.group_size).min(2) {
-                    let meetings = meetings(case.unit(path, row, unit), case.unit(path, row + 1, unit));
+                    let meetings = meetings(&case.unit(path, row, unit), &case.unit(path, row + 1, unit));
                     new.extend(meetings.iter().map(|&(fraction, i, j)| (fraction, case.crossing(unit, i, j))));
                 }
                 new.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -67,16 +67,17 @@ impl Insertion {
                 let (is_new, old) = (source.row & NEW != 0, source.row & !NEW);
                 let mut values = Vec::new();
                 for unit in 0..units / group_size {
-                    let mut mixed = self.case.unit(path, old, unit).to_vec();
+                    let mut mixed = self.case.unit(path, old, unit);
                     if is_new {
                         let (a, b) = (mixed.clone(), self.case.unit(path, old + 1, unit));
-                        mixed.iter_mut().zip(b).for_each(|(z, b)| {
+                        mixed.iter_mut().zip(&b).for_each(|(z, b)| {
                             *z = (1.0 - source.fraction) * *z + source.fraction * b;
                         });
-                        meet(&mut mixed, &source, unit, &a, b);
+                        meet(&mut mixed, &source, unit, &a, &b);
                     }
                     values.extend(mixed);
                 }
+                let values = self.case.grouping().scatter(values);
                 z[to * units as usize..][..units as usize].copy_from_slice(&words(&values));
                 let end = self.flags[path * rows_in as usize + old as usize + usize::from(is_new)];
                 let zero_length = match is_new {
@@ -132,7 +133,8 @@ impl Insertion {
             let n_pairs = size * (size - 1) / 2;
             let unit = source.crossing as usize / n_pairs;
             let (i, j) = pairs(size).nth(source.crossing as usize % n_pairs).unwrap();
-            assert_eq!(row[unit * size + i], row[unit * size + j], "{place}: rows that meet are equal");
+            let [a, b] = [i, j].map(|member| row[self.case.grouping().place(unit, member)]);
+            assert_eq!(a, b, "{place}: rows that meet are equal");
         }
         self.case.step.keeps_rows = 0;
         let (none, same) = self.run(device, stage);

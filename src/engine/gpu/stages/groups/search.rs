@@ -46,7 +46,8 @@ impl Case {
                 for unit in 0..units / group_size {
                     let before = row.checked_sub(1).map(|row| self.unit(path, row, unit));
                     let after = (row + 1 < n).then(|| self.unit(path, row + 1, unit));
-                    for (fraction, from, to) in changes([before, Some(self.unit(path, row, unit)), after]) {
+                    let here = self.unit(path, row, unit);
+                    for (fraction, from, to) in changes([before.as_deref(), Some(&here), after.as_deref()]) {
                         let rising = if to > from { RISING } else { 0 };
                         crossings.push((row, self.crossing(unit, from, to) | rising, fraction));
                         found.inside[ix] += u32::from(fraction >= 0.0);
