@@ -88,8 +88,11 @@ fn check_layer(layer: &Layer) -> Result<()> {
         Affine::Convolution(map) => map.windows.positions(),
         _ => 1,
     };
-    let other =
-        |map: &Affine| map.n_weights() == 0 || positions(map) != 1 && positions(map) != positions(&layer.affine);
+    let other = |map: &Affine| match map {
+        Affine::Dense { .. } => false,
+        Affine::Convolution(_) => positions(map) != positions(&layer.affine),
+        Affine::AveragePool(_) | Affine::WindowValues(_) => true,
+    };
     match layer.skips.iter().filter_map(|skip| skip.map.as_ref()).any(other) {
         true => Err(Error::usage("adds what a map without weights or with other positions makes: use --method exact")),
         false => Ok(()),
@@ -298,6 +301,7 @@ fn rarest_steep_piece(network: &RandomNetwork, scales: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Skip;
 
     fn network(shape: &str, activation: &str, weights: &str, bias: &str) -> RandomNetwork {
         let architecture = Architecture::parse(shape, activation.parse().unwrap(), 1).unwrap();
@@ -370,6 +374,16 @@ mod tests {
         for (width, n_warnings) in [(1e-3, 1), (0.1, 0)] {
             check(&jump(width), &path()).unwrap();
             assert_eq!(warnings(&jump(width), &[1.0, 1.0]).len(), n_warnings, "{width}");
+        }
+    }
+
+    #[test]
+    fn skips_have_the_positions_of_their_layer() {
+        let layer = |arch: &str| Architecture::parse(arch, Activation::relu(), 1).unwrap().layers()[0].clone();
+        let two_positions = layer("1x4-c2k2s2");
+        for (skip, is_refused) in [("1x4-c2k2s2", false), ("1x4-c4k4", true), ("4-4", false)] {
+            let skips = vec![Skip { source: 0, map: Some(layer(skip).affine) }];
+            assert_eq!(check_layer(&Layer { skips, ..two_positions.clone() }).is_err(), is_refused, "{skip}");
         }
     }
 }
