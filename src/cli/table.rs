@@ -42,7 +42,7 @@ pub(super) fn json(mut out: &mut dyn Write, value: &(impl Serialize + ?Sized)) -
     writeln!(out)
 }
 
-/// The fields of rows as text, below their names.
+/// The fields of rows as text for people, below their names: CSV and JSON have all digits.
 pub(super) fn text(header: &[&str], rows: impl Iterator<Item = impl Serialize>) -> Result<Vec<Vec<String>>> {
     let mut table = vec![header.iter().map(|&name| name.to_owned()).collect()];
     for row in rows {
@@ -50,6 +50,7 @@ pub(super) fn text(header: &[&str], rows: impl Iterator<Item = impl Serialize>) 
         let field = |name: &&str| match &value[*name] {
             serde_json::Value::String(text) => text.clone(),
             serde_json::Value::Null => "-".to_owned(),
+            serde_json::Value::Number(x) if x.is_f64() => number(x.as_f64().expect("a number")),
             other => other.to_string(),
         };
         table.push(header.iter().map(field).collect());

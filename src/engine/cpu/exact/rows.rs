@@ -33,6 +33,8 @@ pub(super) fn find_changed<T: Real>(a: &[T], b: &[T], tau: T, changed: &mut Vec<
 /// Whether two rows are equal.
 #[inline(always)]
 pub(super) fn are_equal<T: Real>(a: &[T], b: &[T]) -> bool {
-    let equal = |(a, b): (&[T], &[T])| a.iter().zip(b).fold(true, |equal, (a, b)| equal & (a == b));
-    a.chunks(SCAN).zip(b.chunks(SCAN)).all(equal)
+    let equal = |a: &[T], b: &[T]| a.iter().zip(b).fold(true, |equal, (a, b)| equal & (a == b));
+    let (a_chunks, a_rest) = a.as_chunks::<SCAN>();
+    let (b_chunks, b_rest) = b.as_chunks::<SCAN>();
+    a_chunks.iter().zip(b_chunks).all(|(a, b)| equal(a, b)) && equal(a_rest, b_rest)
 }
