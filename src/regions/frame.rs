@@ -61,13 +61,6 @@ impl Frame {
         self.magnitude.push(lower.abs().max(upper.abs()));
     }
 
-    /// The point of the unit cube of the domain, in so many dimensions, that is nearest to a point.
-    pub(crate) fn in_cube(&self, point: &[f64], dim: usize) -> Vec<f64> {
-        let ends = self.lower.iter().zip(&self.upper);
-        let part = |(x, (low, high)): (&f64, (&f64, &f64))| ((x - low) / (high - low)).clamp(0.0, 1.0);
-        point.iter().zip(ends).take(dim).map(part).collect()
-    }
-
     /// Number of columns: the inputs and one more.
     pub(crate) fn dim(&self) -> usize {
         self.lower.len()

@@ -10,7 +10,7 @@ use num_bigint::BigInt;
 use num_traits::{Float, Zero};
 
 pub(super) use map::{ExactMap, ExactModel};
-pub(super) use program::{ExactRow, combination_is_infeasible, has_interior, hold_at};
+pub(super) use program::{ExactRow, combination_is_infeasible, has_interior};
 
 /// Whole numbers `n` with `value = n / 2^exponent`, one exponent for all.
 fn whole_numbers(values: &[f64]) -> (Vec<BigInt>, usize) {

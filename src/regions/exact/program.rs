@@ -3,8 +3,6 @@
 use num_bigint::{BigInt, Sign};
 use num_traits::{One, Signed, Zero};
 
-use super::whole_numbers;
-
 /// An affine function on the unit cube.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::regions) struct ExactRow {
@@ -16,26 +14,6 @@ impl ExactRow {
     pub(in crate::regions) fn is_zero(&self) -> bool {
         self.constant.is_zero() && self.coefficients.iter().all(Zero::is_zero)
     }
-}
-
-/// Whether all `rows` are positive at this point of the unit cube or, where there is a `facet`, where a move along one axis makes that zero.
-pub(in crate::regions) fn hold_at(rows: &[ExactRow], facet: Option<&ExactRow>, point: &[f64]) -> bool {
-    let (point, exponent) = whole_numbers(point);
-    // Values are in units of 2^-exponent.
-    let value = |row: &ExactRow| {
-        debug_assert_eq!(row.coefficients.len(), point.len());
-        row.coefficients.iter().zip(&point).fold(&row.constant << exponent, |sum, (a, x)| sum + a * x)
-    };
-    let Some(facet) = facet else { return rows.iter().all(|row| value(row).is_positive()) };
-    let off = value(facet);
-    // x - off / a, times a, from 0 to a.
-    let stays_inside = |(column, a): &(usize, &BigInt)| {
-        let moved = (&point[*column] * *a - &off) * a.signum();
-        !moved.is_negative() && moved <= a.abs() << exponent
-    };
-    let columns = facet.coefficients.iter().enumerate().filter(|(_, a)| !a.is_zero());
-    let Some((column, a)) = columns.filter(stays_inside).max_by_key(|(_, a)| a.abs()) else { return false };
-    rows.iter().all(|row| ((value(row) * a - &off * &row.coefficients[column]) * a.signum()).is_positive())
 }
 
 /// Whether some point of the unit cube has all `rows` positive, and `facet` zero where there is one.
@@ -277,45 +255,5 @@ mod tests {
         assert!(!interior(&[row(&[1, 1], -2)], Some(&diagonal)), "a point");
         assert!(!interior(&[], Some(&row(&[1, 1], 1))), "outside of the cube");
         assert!(interior(&[row(&[2, 1], -1)], Some(&row(&[4, 0], -1))));
-    }
-
-    #[test]
-    fn points_show_interiors() {
-        let above = row(&[2, 0], -1);
-        let thin = [above.clone(), row(&[-(1 << 50), 0], (1 << 49) + 1)];
-        assert!(hold_at(&thin, None, &[0.5 + (-51f64).exp2(), 0.0]));
-        assert!(!hold_at(&thin, None, &[0.5, 0.0]), "on the boundary");
-        assert!(!hold_at(&thin, None, &[0.5 + (-50f64).exp2(), 0.0]), "on the other boundary");
-        // Moved onto x = y, along either axis.
-        let diagonal = row(&[-3, 3], 0);
-        assert!(hold_at(&[above.clone(), row(&[-4, 0], 3)], Some(&diagonal), &[0.625, 0.5]));
-        assert!(!hold_at(&[above.clone(), row(&[-4, 0], 3)], Some(&diagonal), &[0.375, 0.25]));
-        assert!(!hold_at(&[], Some(&row(&[1, 1], 1)), &[0.5, 0.5]), "outside of the cube");
-        assert!(!hold_at(&[], Some(&row(&[0, 0], 0)), &[0.5, 0.5]), "no facet");
-    }
-
-    /// Random rows at random points: where these show an interior, there is one, and often they do.
-    #[test]
-    fn points_show_nothing_else() {
-        let mut state = 1u64;
-        let mut next = |n: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % n
-        };
-        let mut shown = [0; 2];
-        for case in 0..2_000 {
-            let mut row = || {
-                let mut entry = || next(9) as i64 - 4;
-                row(&[entry(), entry(), entry()], entry())
-            };
-            let (rows, facet) = ([row(), row()], row());
-            let facet = (case % 2 == 1).then_some(&facet);
-            let point = [next(9), next(9), next(9)].map(|x| x as f64 / 8.0);
-            if hold_at(&rows, facet, &point) {
-                assert!(interior(&rows, facet), "{rows:?} {facet:?} {point:?}");
-                shown[case % 2] += 1;
-            }
-        }
-        assert!(shown.iter().all(|&n| n > 100), "{shown:?}");
     }
 }

@@ -103,10 +103,7 @@ impl<'a> Walker<'a> {
         self.check_stop()?;
         self.tally.close_calls += 1;
         self.sides.push(side);
-        let witness = std::mem::take(&mut self.nodes[self.sides.len()].witness);
-        let reached =
-            self.is_reached_exactly(combination.as_ref().map(|c| (&c.rows[..], &c.cancelled[..])), None, &witness);
-        self.nodes[self.sides.len()].witness = witness;
+        let reached = self.is_reached_exactly(combination.as_ref().map(|c| (&c.rows[..], &c.cancelled[..])), None);
         self.sides.pop();
         reached
     }
@@ -155,12 +152,11 @@ impl<'a> Walker<'a> {
     }
 
     /// Whether all sides at hand have a common interior, or one on the facet of one of them; by whole numbers. Rows and columns of a
-    /// combination that may show the opposite are tried first, and a point that may show it.
+    /// combination that may show the opposite are tried first.
     fn is_reached_exactly(
         &mut self,
         combination: Option<(&[usize], &[usize])>,
         facet: Option<usize>,
-        witness: &[f64],
     ) -> Result<bool, Stopped> {
         if let Some((rows, cancelled)) = combination {
             let exact_rows: Vec<ExactRow> =
@@ -174,15 +170,10 @@ impl<'a> Walker<'a> {
         if self.search.is_some() {
             return Ok(true);
         }
+        self.tally.exact_programs += 1;
         let mut rows: Vec<ExactRow> =
             self.sides.iter().map(|&side| self.exact_row(side)).collect::<Result<_, Stopped>>()?;
         let facet = facet.map(|facet| rows.remove(facet));
-        let n_inputs = rows.iter().chain(&facet).next().map_or(0, |row| row.coefficients.len());
-        let point = self.shared.model.frame.in_cube(witness, n_inputs);
-        if point.len() == n_inputs && exact::hold_at(&rows, facet.as_ref(), &point) {
-            return Ok(true);
-        }
-        self.tally.exact_programs += 1;
         exact::has_interior(&rows, facet.as_ref(), &|| self.is_stopped()).ok_or(Stopped)
     }
 
@@ -263,10 +254,6 @@ impl<'a> Walker<'a> {
         }
         self.check_stop()?;
         self.tally.close_calls += 1;
-        let witness = std::mem::take(&mut self.nodes[self.rows.len() + 1].witness);
-        let combination = combination.as_ref().map(|c| (&c.rows[..], &c.cancelled[..]));
-        let reached = self.is_reached_exactly(combination, Some(facet), &witness);
-        self.nodes[self.rows.len() + 1].witness = witness;
-        reached
+        self.is_reached_exactly(combination.as_ref().map(|c| (&c.rows[..], &c.cancelled[..])), Some(facet))
     }
 }
