@@ -159,7 +159,7 @@ mod tests {
         }
     }
 
-    /// A row among others of which some inputs are live, and among rows like itself.
+    /// A row among rows like itself, among others with so many live inputs that none are left out, and among more, where a quarter is.
     #[test]
     fn equal_rows_of_different_blocks_have_equal_products() {
         let (inputs, units) = (2 * CHUNK + 71, 131);
@@ -174,7 +174,8 @@ mod tests {
             map.add(&weight, Rows { values: &values, stride: inputs, picked: None }, units, &mut z);
             (z[..units].to_vec(), map.live.len())
         };
-        let [(alone, few), (among, more)] = [20, 47].map(products);
-        assert!(0 < few && few < more && alone == among);
+        let [(alone, few), (all, more), (among, as_many)] = [20, 47, 59].map(products);
+        assert!(0 < few && few < more && more == as_many);
+        assert!(alone == all && alone == among);
     }
 }
