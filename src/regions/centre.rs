@@ -342,9 +342,7 @@ mod tests {
                 rows.push(whole);
                 let mut reaches = false;
                 for (kind, facet) in [None, Some(r / 2), Some(r)].into_iter().enumerate() {
-                    let mut others = exact.clone();
-                    let on = facet.map(|facet| others.remove(facet));
-                    let is_there = has_interior(&others, on.as_ref(), &|| false).unwrap();
+                    let is_there = has_interior(&exact, facet, None, &|| false).unwrap();
                     let guess = centre.guess(&frame, &start, facet, &GO_ON, &mut point);
                     seen[kind.min(1)][guess as usize] += 1;
                     let values: Vec<f64> = rows.iter().map(|row| dot(row, &point)).collect();

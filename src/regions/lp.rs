@@ -17,6 +17,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicBool, Ordering as AtomicOrdering};
 
+use super::exact::Basis;
 use super::frame::Frame;
 use super::vector::{add_multiple, dot};
 
@@ -25,9 +26,6 @@ const PIVOT_TOLERANCE: f64 = 1e-9;
 
 /// Every row is at least this much inside, for rows of norm 1 to 2.
 pub(crate) const MARGIN: f64 = 1e-9;
-
-/// Smaller ones, for parts that are thinner than that.
-pub(crate) const THIN_MARGINS: [f64; 2] = [1e-10, 1e-11];
 
 /// The fraction of the margin that may be missing, and by which ends may be passed.
 const SLACK: f64 = 0.1;
@@ -54,7 +52,6 @@ enum End {
 #[derive(Debug, Default)]
 pub(crate) struct Dictionary {
     dim: usize,
-    margin: f64,
     /// One line per row, `dim` wide.
     table: Vec<f64>,
     /// The cost of every nonbasic variable.
@@ -82,7 +79,6 @@ impl Clone for Dictionary {
     /// Keeps the memory that is there.
     fn clone_from(&mut self, from: &Self) {
         self.dim = from.dim;
-        self.margin = from.margin;
         self.table.clone_from(&from.table);
         self.cost.clone_from(&from.cost);
         self.basic.clone_from(&from.basic);
@@ -103,15 +99,8 @@ impl Dictionary {
             .map(|j| (0.5 + (j as f64 * 0.618_033_988_749_894_9).fract()) * if j % 2 == 0 { 1.0 } else { -1.0 })
             .collect();
         let end: Vec<End> = cost.iter().map(|&c| if c > 0.0 { End::Lower } else { End::Upper }).collect();
-        let mut dictionary = Self {
-            dim,
-            margin: MARGIN,
-            cost,
-            nonbasic: (0..dim).collect(),
-            end,
-            at: vec![0.0; dim],
-            ..Self::default()
-        };
+        let mut dictionary =
+            Self { dim, cost, nonbasic: (0..dim).collect(), end, at: vec![0.0; dim], ..Self::default() };
         dictionary.rest(frame);
         dictionary
     }
@@ -142,16 +131,11 @@ impl Dictionary {
         self.tight[row] = true;
     }
 
-    /// Asks that rows are so much inside from now on.
-    pub(crate) fn set_margin(&mut self, margin: f64) {
-        self.margin = margin;
-    }
-
     fn bounds(&self, frame: &Frame, variable: usize) -> (f64, f64) {
         match variable.checked_sub(self.dim) {
             None => (frame.lower[variable], frame.upper[variable]),
             Some(row) if self.tight[row] => (0.0, 0.0),
-            Some(_) => (self.margin, f64::INFINITY),
+            Some(_) => (MARGIN, f64::INFINITY),
         }
     }
 
@@ -189,7 +173,7 @@ impl Dictionary {
 
     /// The basic variable that is farthest beyond one of its bounds, and that bound.
     fn worst_line(&self, frame: &Frame) -> Option<(usize, f64)> {
-        let mut worst = (SLACK * self.margin, None);
+        let mut worst = (SLACK * MARGIN, None);
         for (line, (&variable, &value)) in self.basic.iter().zip(&self.value).enumerate() {
             let (lower, upper) = self.bounds(frame, variable);
             let (excess, bound) =
@@ -310,7 +294,12 @@ impl Dictionary {
             }
         }
         let is_cancelled = |v: &usize| *v < self.dim && *v != variable;
-        Combination { multipliers, rows, cancelled: self.basic.iter().copied().filter(is_cancelled).collect() }
+        let columns = self.basic.iter().copied().filter(is_cancelled).collect();
+        let mut is_one = vec![false; self.dim];
+        for (&variable, &end) in self.nonbasic.iter().zip(&self.end).filter(|(v, _)| **v < self.dim) {
+            is_one[variable] = end == End::Upper;
+        }
+        Combination { multipliers, basis: Basis { rows, columns, is_one } }
     }
 }
 
@@ -319,9 +308,8 @@ impl Dictionary {
 pub(crate) struct Combination {
     /// One per row, negative for tight rows only.
     pub(crate) multipliers: Vec<f64>,
-    /// The rows that may have a part in it, and the columns that cancel then: one fewer.
-    pub(crate) rows: Vec<usize>,
-    pub(crate) cancelled: Vec<usize>,
+    /// The rows that may have a part in it, and the columns that cancel then.
+    pub(crate) basis: Basis,
 }
 
 /// A column that may enter, the nearest the greatest.
@@ -388,7 +376,7 @@ mod tests {
                 let answer = dictionary.solve(&frame, &AtomicBool::new(false), &mut 0);
                 assert_eq!(
                     answer == Ended::Feasible,
-                    has_interior(&exact, None, &|| false).unwrap(),
+                    has_interior(&exact, None, None, &|| false).unwrap(),
                     "seed {seed}, {r} rows"
                 );
                 if answer != Ended::Feasible {

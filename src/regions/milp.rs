@@ -98,7 +98,6 @@ pub fn count(network: &Network, domain: &Domain, found: &AtomicU64, stop: &Atomi
     let (mut problem, units) = formulate(&model, lower, upper, &mut work)?;
     let mut regions = 0;
     while let Some(active) = solve(&problem, &units, stop, &mut work)? {
-        work.exact_programs += 1;
         if has_interior(&model, &exact, &active, stop) {
             regions += 1;
             found.fetch_add(1, Ordering::Relaxed);
@@ -288,5 +287,5 @@ fn has_interior(model: &Model, exact: &ExactModel, active: &[bool], stop: &Atomi
         }
         patterns.push(pattern);
     }
-    rows.is_empty() || exact::has_interior(&rows, None, &|| stop.load(Ordering::Relaxed)) == Some(true)
+    rows.is_empty() || exact::has_interior(&rows, None, None, &|| stop.load(Ordering::Relaxed)) == Some(true)
 }

@@ -98,10 +98,8 @@ pub struct Work {
     pub programs: u64,
     /// Pivots in them.
     pub pivots: u64,
-    /// Decisions that could not be certified in f64.
+    /// Decisions that could not be certified in f64: linear programs in whole numbers.
     pub close_calls: u64,
-    /// Linear programs in whole numbers; the other close calls needed only a system of equations.
-    pub exact_programs: u64,
 }
 
 impl Work {
@@ -109,6 +107,5 @@ impl Work {
         self.programs += other.programs;
         self.pivots += other.pivots;
         self.close_calls += other.close_calls;
-        self.exact_programs += other.exact_programs;
     }
 }

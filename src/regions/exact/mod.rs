@@ -3,6 +3,7 @@
 //! Weights, biases, breakpoints and ends of boxes are 64-bit floating-point numbers, that is whole numbers over a power of two. So
 //! are all affine maps made of them, and their signs do not change when the power is dropped.
 
+mod inverse;
 mod map;
 mod program;
 
@@ -10,7 +11,7 @@ use num_bigint::BigInt;
 use num_traits::{Float, Zero};
 
 pub(super) use map::{ExactMap, ExactModel};
-pub(super) use program::{ExactRow, combination_is_infeasible, has_interior};
+pub(super) use program::{Basis, ExactRow, has_interior};
 
 /// Whole numbers `n` with `value = n / 2^exponent`, one exponent for all.
 fn whole_numbers(values: &[f64]) -> (Vec<BigInt>, usize) {

@@ -6,8 +6,8 @@ use num_bigint::BigInt;
 
 use super::walk::{Reached, Side, Stopped, Walker};
 use crate::regions::centre::Guess;
-use crate::regions::exact::{self, ExactMap, ExactModel, ExactRow};
-use crate::regions::lp::{Ended, THIN_MARGINS};
+use crate::regions::exact::{self, Basis, ExactMap, ExactModel, ExactRow};
+use crate::regions::lp::Ended;
 
 impl<'a> Walker<'a> {
     pub(super) fn write_cut(&mut self, side: Side) {
@@ -69,7 +69,7 @@ impl<'a> Walker<'a> {
         let stop = self.shared.stop;
         let ended = child.dictionary.solve(frame, stop, &mut self.tally.pivots);
         child.has_dictionary = ended == Ended::Feasible;
-        let mut combination = None;
+        let mut basis = None;
         let mut certain = None;
         match ended {
             Ended::Feasible => {
@@ -80,21 +80,9 @@ impl<'a> Walker<'a> {
             Ended::Infeasible(line) => {
                 let found = child.dictionary.infeasible_combination(frame, line);
                 certain = self.rows.are_certainly_infeasible(frame, &found.multipliers).then_some(false);
-                combination = Some(found);
+                basis = Some(found.basis);
             }
             Ended::Stalled => {}
-        }
-        // Whole numbers take minutes in hundreds of dimensions: first a point of a thin part.
-        for margin in THIN_MARGINS {
-            if certain.is_none() {
-                child.has_dictionary = false;
-                child.dictionary.set_margin(margin);
-                if child.dictionary.solve(frame, stop, &mut self.tally.pivots) == Ended::Feasible {
-                    child.dictionary.point(frame, &mut child.witness);
-                    child.has_witness = self.rows.all_hold(&child.witness);
-                    certain = child.has_witness.then_some(true);
-                }
-            }
         }
         self.rows.pop();
         if let Some(certain) = certain {
@@ -103,7 +91,7 @@ impl<'a> Walker<'a> {
         self.check_stop()?;
         self.tally.close_calls += 1;
         self.sides.push(side);
-        let reached = self.is_reached_exactly(combination.as_ref().map(|c| (&c.rows[..], &c.cancelled[..])), None);
+        let reached = self.is_reached_exactly(None, basis);
         self.sides.pop();
         reached
     }
@@ -151,30 +139,12 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Whether all sides at hand have a common interior, or one on the facet of one of them; by whole numbers. Rows and columns of a
-    /// combination that may show the opposite are tried first.
-    fn is_reached_exactly(
-        &mut self,
-        combination: Option<(&[usize], &[usize])>,
-        facet: Option<usize>,
-    ) -> Result<bool, Stopped> {
-        if let Some((rows, cancelled)) = combination {
-            let exact_rows: Vec<ExactRow> =
-                rows.iter().map(|&row| self.exact_row(self.sides[row])).collect::<Result<_, Stopped>>()?;
-            let free = facet.and_then(|facet| rows.iter().position(|&row| row == facet));
-            if exact::combination_is_infeasible(&exact_rows, cancelled, free, &|| self.is_stopped()) {
-                return Ok(false);
-            }
-        }
-        // A search does without regions that are hard to certify: `cut_by` leaves them out.
-        if self.search.is_some() {
-            return Ok(true);
-        }
-        self.tally.exact_programs += 1;
-        let mut rows: Vec<ExactRow> =
+    /// Whether all sides at hand have a common interior, or one on the facet of one of them; in whole numbers, from a basis on that may
+    /// be near to the answer.
+    fn is_reached_exactly(&mut self, facet: Option<usize>, start: Option<Basis>) -> Result<bool, Stopped> {
+        let rows: Vec<ExactRow> =
             self.sides.iter().map(|&side| self.exact_row(side)).collect::<Result<_, Stopped>>()?;
-        let facet = facet.map(|facet| rows.remove(facet));
-        exact::has_interior(&rows, facet.as_ref(), &|| self.is_stopped()).ok_or(Stopped)
+        exact::has_interior(&rows, facet, start, &|| self.is_stopped()).ok_or(Stopped)
     }
 
     fn is_stopped(&self) -> bool {
@@ -226,7 +196,7 @@ impl<'a> Walker<'a> {
         let scratch = &mut self.nodes[self.rows.len() + 1];
         scratch.dictionary.set_tight(facet);
         self.tally.programs += 1;
-        let mut combination = None;
+        let mut basis = None;
         match scratch.dictionary.solve(frame, self.shared.stop, &mut self.tally.pivots) {
             Ended::Feasible => {
                 scratch.dictionary.point(frame, &mut scratch.witness);
@@ -239,21 +209,12 @@ impl<'a> Walker<'a> {
                 if self.rows.are_certainly_infeasible(frame, &found.multipliers) {
                     return Ok(false);
                 }
-                combination = Some(found);
+                basis = Some(found.basis);
             }
             Ended::Stalled => {}
         }
-        for margin in THIN_MARGINS {
-            scratch.dictionary.set_margin(margin);
-            if scratch.dictionary.solve(frame, self.shared.stop, &mut self.tally.pivots) == Ended::Feasible {
-                scratch.dictionary.point(frame, &mut scratch.witness);
-                if self.rows.all_hold_on(facet, frame, &scratch.witness) {
-                    return Ok(true);
-                }
-            }
-        }
         self.check_stop()?;
         self.tally.close_calls += 1;
-        self.is_reached_exactly(combination.as_ref().map(|c| (&c.rows[..], &c.cancelled[..])), Some(facet))
+        self.is_reached_exactly(Some(facet), basis)
     }
 }

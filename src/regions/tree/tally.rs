@@ -20,7 +20,6 @@ pub(super) struct Tally {
     pub(super) programs: u64,
     pub(super) pivots: u64,
     pub(super) close_calls: u64,
-    pub(super) exact_programs: u64,
 }
 
 impl Tally {
@@ -31,16 +30,10 @@ impl Tally {
         self.programs += other.programs;
         self.pivots += other.pivots;
         self.close_calls += other.close_calls;
-        self.exact_programs += other.exact_programs;
     }
 
     pub(super) fn work(&self) -> Work {
-        Work {
-            programs: self.programs,
-            pivots: self.pivots,
-            close_calls: self.close_calls,
-            exact_programs: self.exact_programs,
-        }
+        Work { programs: self.programs, pivots: self.pivots, close_calls: self.close_calls }
     }
 
     /// Activation regions less those that an edge joins to others: the linear regions.
