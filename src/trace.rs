@@ -1,5 +1,6 @@
 //! Every boundary of one network along one path, and the f64 reference that finds them.
 
+mod exact;
 mod reference;
 mod slopes;
 

@@ -281,7 +281,7 @@ impl Affine {
     }
 
     /// Calls `each` with every input that a pre-activation is made of and its weight.
-    pub(super) fn for_each_input(&self, weight: &[f64], unit: usize, mut each: impl FnMut(usize, f64)) {
+    pub(crate) fn for_each_input(&self, weight: &[f64], unit: usize, mut each: impl FnMut(usize, f64)) {
         let column = |windows: &Windows| (unit / windows.positions(), unit % windows.positions());
         match self {
             Self::Dense { inputs, units } => (0..*inputs).for_each(|input| each(input, weight[input * units + unit])),

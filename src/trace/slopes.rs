@@ -1,6 +1,7 @@
 //! Which boundaries are knots.
 
 use super::Crossing;
+use super::exact::{Place, settle};
 use crate::network::{Activation, ActivationKind, Layer, Network, pairs};
 use crate::path::Path;
 
@@ -150,21 +151,29 @@ pub(super) struct SlopeWalk<'a> {
     edge: usize,
     /// Derivative of every pre-activation of every layer along that edge, with that pattern.
     slopes: Vec<Vec<f64>>,
+    /// Whether these are sums of what changed since they were computed, with the rounding errors of all.
+    are_sums: bool,
 }
 
 impl<'a> SlopeWalk<'a> {
     /// Starts with the pattern between the start of the path and its first boundary.
     pub(super) fn new(network: &'a Network, path: &'a Path, first_boundary: f64) -> Self {
-        let mut walk = Self { network, path, patterns: Vec::new(), edge: 0, slopes: Vec::new() };
+        let mut walk = Self { network, path, patterns: Vec::new(), edge: 0, slopes: Vec::new(), are_sums: false };
         let mut point = path.vertex(0).to_vec();
         if path.n_vertices() > 1 {
             let middle = 0.5 * first_boundary;
             walk.edge = path.positions().partition_point(|&p| p <= middle).clamp(1, path.n_vertices() - 1) - 1;
             path.point_on_edge(walk.edge, middle, &mut point);
         }
+        // Units may stay on a breakpoint there.
+        let ends = &path.positions()[walk.edge..];
+        let along = ends.get(1).map_or(0.0, |end| (0.5 * first_boundary - ends[0]) / (end - ends[0]));
+        let place = Place::on_edge(walk.edge, along);
         let mut values = vec![point];
         for (layer, (shape, weights)) in network.architecture().layers().iter().zip(network.affine()).enumerate() {
-            let z = shape.pre_activations(weights, &values[layer], |source| &values[source]);
+            let mut z = [shape.pre_activations(weights, &values[layer], |source| &values[source])];
+            settle(network, path, layer, &[&place], &mut z);
+            let [z] = z;
             walk.patterns.push(Pattern::at(&shape.activation, shape.grouping().gather(&z, &mut Vec::new())));
             values.push(shape.activate(&z));
         }
@@ -177,7 +186,7 @@ impl<'a> SlopeWalk<'a> {
     /// Takes the derivatives along an edge.
     fn turn(&mut self, edge: usize) {
         let mut values = vec![self.path.direction(edge)];
-        self.edge = edge;
+        (self.edge, self.are_sums) = (edge, false);
         self.slopes.clear();
         let layers = self.network.architecture().layers().iter().zip(self.network.affine());
         for (layer, ((shape, weights), pattern)) in layers.zip(&self.patterns).enumerate() {
@@ -192,7 +201,9 @@ impl<'a> SlopeWalk<'a> {
         let last_edge = self.path.n_vertices() - 2;
         let after = (self.path.positions().partition_point(|&p| p <= position).max(1) - 1).min(last_edge);
         let before = (self.path.positions().partition_point(|&p| p < position).max(1) - 1).min(last_edge);
-        if before != self.edge {
+        // Rows of a unit may be constant and equal: rounding errors must not tell them apart.
+        let compares = |c: &Crossing| self.network.architecture().layers()[c.layer].activation.group_size() > 1;
+        if before != self.edge || (self.are_sums && crossings.iter().any(compares)) {
             self.turn(before);
         }
         let mut change = vec![0.0; self.path.dim()];
@@ -213,7 +224,7 @@ impl<'a> SlopeWalk<'a> {
             bends.into_iter().for_each(|(output, bend)| change[output] += bend);
             changes.push(change);
         }
-        self.edge = after;
+        (self.edge, self.are_sums) = (after, true);
         self.network.read_out(&changes[self.patterns.len()], false).iter().any(|&c| c != 0.0)
     }
 }
