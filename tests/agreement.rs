@@ -506,11 +506,10 @@ fn counting_draws_equals_tracing_them() {
                 let place = format!("{name}, {shape} {activation} draw {draw} path {path_ix}");
                 assert_eq!(counts.crossings, layers, "{place}");
                 assert_eq!(counts.boundaries, traced.boundaries.len() as u64, "{place}");
-                // Units of convolutions and residual blocks see a part of what comes before: counting leaves knots open.
-                let knots = (!shape.contains(['c', '['])).then_some(traced.n_knots() as u64);
-                assert_eq!(counts.knots, knots, "{place}");
+                let knots = traced.n_knots() as u64;
+                assert_eq!(counts.knots, Some(knots), "{place}");
                 assert_eq!(counts.length, traced.length, "{place}");
-                hidden += u64::from(knots.is_some_and(|knots| knots != counts.boundaries));
+                hidden += u64::from(knots != counts.boundaries);
                 dead += u64::from(counts.boundaries == 0);
             }
         }

@@ -47,6 +47,10 @@ struct Step {
     // The layer's flag among those of a row, and the number of layers that have one of their own.
     bit: u32,
     n_ways: u32,
+    // Outputs of the layer.
+    outputs: u32,
+    // Whether a pre-activation is one of the values of a window, not made of all.
+    selects: u32,
 }
 
 @group(0) @binding(0) var<uniform> step: Step;

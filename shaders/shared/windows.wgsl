@@ -43,3 +43,10 @@ fn place_of(corner: vec2<i32>, element: u32) -> u32 {
     }
     return u32(at.x) * windows.input.y + u32(at.y);
 }
+
+// The same, but the first place of the window that is inside where the element is not.
+fn nearest_place_of(corner: vec2<i32>, element: u32) -> u32 {
+    let place = place_of(corner, element);
+    let inside = vec2<u32>(max(corner, vec2<i32>(0)));
+    return select(place, inside.x * windows.input.y + inside.y, place == OUTSIDE);
+}

@@ -29,7 +29,7 @@ impl<T: Real> Activate<T> {
     #[inline(always)]
     pub(super) fn apply(&self, z: &[T], h: &mut [T]) {
         match self {
-            Self::Scalar(pieces) => activate(pieces, z, h),
+            Self::Scalar(pieces) => activate(pieces, z.iter().copied(), h),
             Self::Crelu { units } => {
                 let zero = T::default();
                 for (h, z) in h.chunks_exact_mut(2 * units).zip(z.chunks_exact(*units)) {
@@ -68,18 +68,24 @@ impl<T: Real> Activate<T> {
     }
 }
 
-/// Writes the activation of `z` to `h`.
+/// Writes the activation of the values `z` to `h`.
 #[inline(always)]
-pub(super) fn activate<T: Real>(pieces: &Pieces<T>, z: &[T], h: &mut [T]) {
-    let (slope, intercept) = (pieces.slopes[0], pieces.intercepts[0]);
-    for (h, &z) in h.iter_mut().zip(z) {
-        *h = slope * z + intercept;
+pub(super) fn activate<T: Real>(pieces: &Pieces<T>, z: impl Iterator<Item = T> + Clone, h: &mut [T]) {
+    let piece = |k: usize| {
+        let (slope, intercept) = (pieces.slopes[k], pieces.intercepts[k]);
+        move |z: T| slope * z + intercept
+    };
+    let below = piece(0);
+    // With one breakpoint in one pass.
+    if let [tau] = pieces.breakpoints[..] {
+        let above = piece(1);
+        return h.iter_mut().zip(z).for_each(|(h, z)| *h = if z > tau { above(z) } else { below(z) });
     }
+    h.iter_mut().zip(z.clone()).for_each(|(h, z)| *h = below(z));
     for (k, &tau) in pieces.breakpoints.iter().enumerate() {
-        let (slope, intercept) = (pieces.slopes[k + 1], pieces.intercepts[k + 1]);
-        for (h, &z) in h.iter_mut().zip(z) {
-            let above = slope * z + intercept;
-            *h = if z > tau { above } else { *h };
+        let above = piece(k + 1);
+        for (h, z) in h.iter_mut().zip(z.clone()) {
+            *h = if z > tau { above(z) } else { *h };
         }
     }
 }

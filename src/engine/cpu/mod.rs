@@ -247,6 +247,7 @@ impl Engine for CpuEngine {
                     values
                         + known
                         + LayerMap::<f32>::bytes(layer, rows) * size / 4
+                        + exact::bytes_for_kinks(architecture, ix, rows)
                         + (16 + 2 * size) * layer.affine.units() as u128
                         + (16 + layer.groups() as u128) * pairs as u128
                 };

@@ -42,7 +42,7 @@ impl<T: Real> Worker<T> {
         let layers = architecture.layers().iter().enumerate();
         let pipeline = match method {
             Method::Exact => Pipeline::Exact {
-                input: Box::new(Block::new(architecture.input_dim(), 0, rows)),
+                input: Box::new(Block::new([architecture.input_dim(), 0], [0; 2], rows)),
                 pipeline: exact::Pipeline::new(architecture, rows),
             },
             Method::Sampled { grid } => Pipeline::Sampled {
@@ -87,7 +87,7 @@ impl<T: Real> Worker<T> {
                 pipeline.advance(&self.weights, input, stop)?;
                 pipeline.finish(&self.weights, stop)?;
                 let (crossings, boundaries, knots) = pipeline.counts();
-                Ok(PathCounts { length: path.length(), crossings, boundaries, knots })
+                Ok(PathCounts { length: path.length(), crossings, boundaries, knots: Some(knots) })
             }
             Pipeline::Sampled { grid, points, changed, stages } => {
                 stages.iter_mut().for_each(sampled::Stage::reset);

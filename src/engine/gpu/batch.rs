@@ -144,7 +144,7 @@ impl Batch {
             failed_layer: (result[FAILED] > 0).then(|| self.plan.shape.layers.len() - result[FAILED] as usize),
             needed: (result[NEEDED] > 0).then_some(result[NEEDED] as usize),
             boundaries: u64::from(result[BOUNDARIES]),
-            knots: self.plan.shape.has_knots.then_some(u64::from(result[KNOTS])),
+            knots: self.plan.shape.grid.is_none().then_some(u64::from(result[KNOTS])),
             crossings: result[RESULT_HEAD..].iter().map(|&n| u64::from(n)).collect(),
             rows: rows.iter().skip(path).step_by(n_paths).map(|&n| n as usize).collect(),
         };

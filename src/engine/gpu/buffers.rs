@@ -32,6 +32,12 @@ pub(super) struct Buffers {
     pub(super) sides: Buffer,
     /// What later layers add, before and after a layer in turn.
     pub(super) kept: [Buffer; 2],
+    /// Bits of rows, where kinks are followed from unit to unit: which outputs have kinks, before and after a layer in turn; which positions
+    /// have one in any channel of a group; which pre-activations do; and which values that later layers add, in turn.
+    pub(super) kinks: [Buffer; 2],
+    pub(super) joined: Buffer,
+    pub(super) reached: Buffer,
+    pub(super) kept_kinks: [Buffer; 2],
     /// What is read back.
     pub(super) staging: Buffer,
 }
@@ -42,6 +48,8 @@ impl Buffers {
         let n_levels = plan.shape.rows.len();
         let flags = || device.buffer("flags", sizes.flags);
         let kept = || device.buffer("kept", sizes.kept);
+        let kinks = || device.buffer("kinks", sizes.kinks);
+        let kept_kinks = || device.buffer("kept_kinks", sizes.kept_kinks);
         Self {
             draws: device.buffer("draws", sizes.draws),
             weights: device.buffer("weights", sizes.weights),
@@ -58,6 +66,10 @@ impl Buffers {
             vertices: device.buffer("vertices", sizes.vertices),
             sides: device.buffer("sides", sizes.sides),
             kept: [kept(), kept()],
+            kinks: [kinks(), kinks()],
+            joined: device.buffer("joined", sizes.joined),
+            reached: device.buffer("reached", sizes.reached),
+            kept_kinks: [kept_kinks(), kept_kinks()],
             staging: device.staging(sizes.results + n_levels as u64 * sizes.n_rows),
         }
     }

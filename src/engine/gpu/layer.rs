@@ -1,5 +1,7 @@
 //! The sizes of hidden layers, and how long the loops of the stages are on them.
 
+use super::flags::Flags;
+use super::kinks;
 use super::maps::tiles_across;
 use super::plan::{LANES, MAX_ITERATIONS};
 use crate::error::{Error, Result};
@@ -23,6 +25,10 @@ pub(super) struct LayerShape {
     pub(super) n_products: usize,
     /// Values from before its inputs that it or later layers add.
     pub(super) kept: usize,
+    /// Bits that say at which positions a channel of a group of a convolution's has a kink, of its map with the most.
+    pub(super) joined: usize,
+    /// Words of bits of the values kept.
+    pub(super) kept_kinks: usize,
 }
 
 /// Where the tensors of a layer are among its parameters: the weights of its map, its biases, the weights of every skip.
@@ -81,6 +87,8 @@ impl LayerShape {
             n_parameters: Parameters::of(layer).len,
             n_products: usize::try_from(layer.affine.n_products() + added.sum::<u128>()).unwrap_or(usize::MAX),
             kept: architecture.kept_len(ix),
+            joined: layer.maps().map(kinks::joined).max().unwrap_or(0),
+            kept_kinks: kinks::kept_words(architecture, ix),
         }
     }
 
@@ -168,6 +176,14 @@ impl LayerShape {
         }
     }
 
+    /// Iterations of an invocation that tells whether an output of a sorted group has a kink: comparisons of all its rows before and after.
+    fn ranking(&self) -> usize {
+        match self.kind {
+            UnitKind::Scalar { .. } | UnitKind::Crelu | UnitKind::Maxout { .. } => 0,
+            UnitKind::Sorted { size } => 2 * size * (size + 1),
+        }
+    }
+
     /// Iterations for each row that an invocation of the sampled method looks back.
     pub(super) fn look_back(&self) -> usize {
         match self.kind {
@@ -191,10 +207,12 @@ pub(super) const TOO_WIDE: &str = "its filters are in more groups than the GPU e
 /// # Errors
 /// Names the layer and what is too many of it.
 pub fn check(architecture: &Architecture) -> Result<()> {
+    let has_kinks = Flags::of(architecture).follow_units();
     for (l, layer) in LayerShape::of(architecture).iter().enumerate() {
         let together = layer.most_crossings();
         let is_too_wide = is_too_wide(&architecture.layers()[l]);
-        if together <= MAX_ITERATIONS && layer.search() <= MAX_ITERATIONS && !is_too_wide {
+        let search = layer.search().max(if has_kinks { layer.ranking() } else { 0 });
+        if together <= MAX_ITERATIONS && search <= MAX_ITERATIONS && !is_too_wide {
             continue;
         }
         let groups = layer.groups();
@@ -289,6 +307,7 @@ mod tests {
             ("70000x1-c70000k1g70000", "identity", "in more groups than"),
             ("2x200x200-c2k1", "relu", "80000 breakpoints"),
             ("1x4096x4096-c1k1", "identity", "16777216 units"),
+            ("1x3-c200k3", "group-sort:200", "1 sorted groups of 200"),
         ] {
             let activation = if text == "2-3-1024" { "maxout:64" } else { activation };
             let error = check(&architecture(text, activation)).unwrap_err().to_string();

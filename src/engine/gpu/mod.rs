@@ -12,8 +12,9 @@
 //! | rank, scan, place | order of the crossings, and where they and the old rows go |
 //! | keep | what later layers add from before the layer, at the rows after insertion |
 //! | insert | the rows after insertion; which intervals are constant |
+//! | reach, kinks, keep_kinks | where units see a part of what comes before: which pre-activations, outputs and values kept have a kink at a row |
 //!
-//! Units of several pre-activations have stages of their own, those of maxout and of sorted groups: for crossings and insert,
+//! Units of several pre-activations have stages of their own, those of maxout and of sorted groups: for crossings, insert and kinks,
 //! and one that makes outputs of the rows, which the maps of later layers read as they are, as they do those of CReLU; activations of one
 //! pre-activation with one output they apply themselves.
 //!
@@ -31,6 +32,7 @@ mod commands;
 mod device;
 mod flags;
 mod inputs;
+mod kinks;
 mod lane;
 mod layer;
 mod machine;

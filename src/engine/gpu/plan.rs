@@ -1,6 +1,7 @@
 //! What fits on a device: pure arithmetic, without one.
 
 use super::flags::Flags;
+use super::kinks::words;
 use super::layer::{self, LayerShape};
 use crate::engine::Method;
 use crate::error::{Error, Result};
@@ -37,8 +38,8 @@ pub(super) struct Shape {
     pub(super) rows: Vec<usize>,
     /// Grid points, for the sampled method.
     pub(super) grid: Option<usize>,
-    /// Whether it follows which boundaries are knots.
-    pub(super) has_knots: bool,
+    /// Whether kinks are followed from unit to unit, to tell which boundaries are knots.
+    pub(super) has_kinks: bool,
 }
 
 /// How many networks and paths of each are computed together.
@@ -71,10 +72,14 @@ pub(super) struct Sizes {
     pub(super) vertices: u64,
     pub(super) sides: u64,
     pub(super) kept: u64,
+    pub(super) kinks: u64,
+    pub(super) joined: u64,
+    pub(super) reached: u64,
+    pub(super) kept_kinks: u64,
 }
 
 impl Sizes {
-    fn all(&self) -> [(&'static str, u64); 14] {
+    fn all(&self) -> [(&'static str, u64); 18] {
         [
             ("draws", self.draws),
             ("weights", self.weights),
@@ -90,6 +95,10 @@ impl Sizes {
             ("vertices", self.vertices),
             ("sides", self.sides),
             ("outputs kept for later layers", self.kept),
+            ("kinks", self.kinks),
+            ("kinks of channels together", self.joined),
+            ("kinks of pre-activations", self.reached),
+            ("kinks kept for later layers", self.kept_kinks),
         ]
     }
 
@@ -101,7 +110,8 @@ impl Sizes {
     /// All of them; some are there twice or once per layer.
     pub(super) fn total(&self, n_levels: usize) -> u64 {
         let once = self.all().iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(*bytes));
-        let again = [self.flags, self.kept, self.results, self.n_rows.saturating_mul(2 * n_levels as u64)];
+        let levels = self.n_rows.saturating_mul(2 * n_levels as u64);
+        let again = [self.flags, self.kept, self.results, self.kinks, self.kept_kinks, levels];
         again.iter().fold(once, |sum, bytes| sum.saturating_add(*bytes))
     }
 }
@@ -132,8 +142,8 @@ impl Shape {
             }
             Method::Sampled { grid } => (vec![n_vertices, Self::pass(&layers, grid, limits)], Some(grid)),
         };
-        let has_knots = grid.is_none() && Flags::of(architecture).has_knots;
-        Ok(Self { layers, rows, grid, has_knots })
+        let has_kinks = grid.is_none() && Flags::of(architecture).follow_units();
+        Ok(Self { layers, rows, grid, has_kinks })
     }
 
     /// Grid points of one pass.
@@ -187,6 +197,9 @@ impl Shape {
         let made = (0..self.layers.len() - 1).filter(|&l| self.layers[l].makes_outputs());
         let made = made.map(|l| self.rows_out(l) * self.layers[l].outputs()).max();
         let (x, z) = made.map_or((x, z), |made| (x.max(z).max(made), x.max(z).max(made)));
+        // Bits, and one of the read-out for every row behind the last layer.
+        let kinks = |size: &dyn Fn(usize) -> usize| if self.has_kinks { over_layers(size) } else { 0 };
+        let readout = if self.has_kinks { self.rows[self.layers.len()] } else { 0 };
         let crossing_list = if sampled { 1 } else { rows_out };
         Sizes {
             draws: per_network(2),
@@ -203,6 +216,10 @@ impl Shape {
             vertices: per_path(3 * if sampled { self.rows[0] } else { 1 }),
             sides: per_path(if sampled { self.n_sides().max(1) } else { 1 }),
             kept: per_path(over_layers(&|l| self.rows_in(l) * self.layers[l].kept)),
+            kinks: per_path(kinks(&|l| self.rows_out(l) * words(self.layers[l].outputs()))),
+            joined: per_path(kinks(&|l| self.rows_in(l) * words(self.layers[l].joined))),
+            reached: per_path(kinks(&|l| self.rows_in(l) * words(self.layers[l].units)).max(readout)),
+            kept_kinks: per_path(kinks(&|l| self.rows_in(l) * self.layers[l].kept_kinks)),
         }
     }
 }
@@ -414,8 +431,32 @@ mod tests {
         assert_eq!(sizes.total(3) - without.total(3), 2 * sizes.kept);
         let sampled = shape("50-3-3+-4+0+1", Method::Sampled { grid: 100 }, 2);
         assert_eq!(sampled.sizes(1, 1).kept, 4 * 100 * 53);
-        assert!(crelu.has_knots && skips.has_knots && !sampled.has_knots);
-        assert!(!shape("1x9-c3k3", Method::Exact, 2).has_knots);
+        assert!(!crelu.has_kinks && !skips.has_kinks && !sampled.has_kinks);
+        assert!(shape("1x9-c3k3", Method::Exact, 2).has_kinks);
+        assert!(!shape("1x9-c3k3", Method::Sampled { grid: 5 }, 2).has_kinks);
+    }
+
+    /// A bit of every value of every row, in whole words.
+    #[test]
+    fn buffers_hold_kinks() {
+        let bytes = |rows: &[usize]| 4 * *rows.iter().max().expect("rows") as u64;
+        // 16 pre-activations, 80 and 5, of 6 and 4 positions.
+        let shape = self::shape("2x6-c4k3-c40k3-5", Method::Exact, 2);
+        let (rows, sizes) = (&shape.rows, shape.sizes(7, 3));
+        assert_eq!(sizes.kinks, 21 * bytes(&[rows[1], 3 * rows[2], rows[3]]));
+        assert_eq!(sizes.joined, 21 * bytes(&[rows[0], rows[1]]));
+        assert_eq!(sizes.reached, 21 * bytes(&[rows[0], 3 * rows[1], rows[2], rows[3]]));
+        assert_eq!(sizes.kept_kinks, 0);
+        // 72 values from behind the first layer to the third; nothing of the input.
+        let shape = self::shape("1x8-c9k3p1-[c9k3p1-c9k3p1]-4+", Method::Exact, 2);
+        let sizes = shape.sizes(1, 1);
+        assert_eq!(sizes.kept_kinks, 4 * 3 * shape.rows[2] as u64);
+        let without = Sizes { kinks: 0, kept_kinks: 0, ..sizes };
+        assert_eq!(sizes.total(3) - without.total(3), 2 * (sizes.kinks + sizes.kept_kinks));
+        for (text, method) in [("2-64x3", Method::Exact), ("1x8-c9k3", Method::Sampled { grid: 50 })] {
+            let Sizes { kinks, joined, reached, kept_kinks, .. } = self::shape(text, method, 2).sizes(3, 3);
+            assert_eq!([kinks, joined, reached, kept_kinks], [0; 4], "{text}");
+        }
     }
 
     #[test]

@@ -7,12 +7,13 @@ use super::commands::{Command, Commands, Tables, pieces_buffer};
 use super::device::Device;
 use super::flags::Flags;
 use super::inputs::Job;
+use super::kinks::{Bits, Reached, kept_words, kept_words_at, words};
 use super::layer::{LayerShape, UnitKind};
 use super::maps::{Target, Values};
 use super::plan::{LANES, Plan};
 use super::stages::Stage;
-use super::step::Step;
-use crate::network::Activation;
+use super::step::{Step, Way};
+use crate::network::{Activation, Affine};
 
 /// What counts on a batch.
 pub(super) struct Program {
@@ -107,6 +108,7 @@ impl<'a> Builder<'a> {
             keeps_rows: u32::from(shape.grid.is_some() || layer + 1 < shape.layers.len()),
             group_size: shape.layers[layer].group_size() as u32,
             group_stride: shape.layers[layer].group_stride as u32,
+            outputs: shape.layers[layer].outputs() as u32,
             bit: if shape.grid.is_some() { 1 } else { self.flags.bit(layer) },
             ..Step::default()
         }
@@ -167,6 +169,63 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Adds the stages that tell which outputs of a layer have kinks at the rows after insertion, and which values that later layers add;
+    /// `z` are its pre-activations before.
+    fn kinks(&self, commands: &mut Commands, layer: usize, z: &Buffer) {
+        let architecture = self.job.architecture();
+        let shape = &architecture.layers()[layer];
+        let Buffers { n_rows, intervals, entries, sources, flags, kinks, joined, reached, .. } = self.buffers;
+        let step = self.step(layer);
+        // Those of a source; the path's vertices have none.
+        let bits = |level: usize, source: usize| {
+            let (here, there) = (&self.buffers.kinks[level % 2], &self.buffers.kept_kinks[level % 2]);
+            match source {
+                0 => None,
+                _ if source == level => {
+                    Some(Bits { words: here, stride: words(architecture.source_len(source)), base: 0 })
+                }
+                _ => Some(Bits {
+                    words: there,
+                    stride: kept_words(architecture, level),
+                    base: kept_words_at(architecture, level, source),
+                }),
+            }
+        };
+        let target = Reached { flags: &flags[layer % 2], n_rows: &n_rows[layer], joined, reached };
+        let mut adds = 0;
+        let skips = shape.skips.iter().map(|skip| (skip.map.as_ref(), skip.source));
+        for (map, source) in [(Some(&shape.affine), layer)].into_iter().chain(skips) {
+            if let Some(values) = bits(layer, source) {
+                commands.reach(map, &Step { adds, ..step }, &values, &target);
+                adds = 1;
+            }
+        }
+        if adds == 0 {
+            commands.clear(reached);
+        }
+        let step = Step { from_stride: words(step.units as usize) as u32, ..step };
+        let found = [z, sources, &n_rows[layer + 1], intervals, entries, reached, &kinks[(layer + 1) % 2]];
+        commands.kinks(shape, &step, &found);
+        for &source in architecture.kept(layer + 1).iter().filter(|&&source| source > 0) {
+            let to = bits(layer + 1, source).expect("it is kept");
+            let from = bits(layer, source).expect("it is kept");
+            let len = architecture.source_len(source);
+            commands.keep_kinks(&step, len, &from, [sources, &n_rows[layer + 1]], &to);
+        }
+    }
+
+    /// Adds the stages that tell at which rows after the last layer the read-out has a kink, a word of each.
+    fn kinks_of_output(&self, commands: &mut Commands, layer: usize) {
+        let Buffers { n_rows, flags, kinks, joined, reached, .. } = self.buffers;
+        let outputs = self.plan.shape.layers[layer].outputs();
+        let step = self.step(layer);
+        let step = Step { rows_in: step.rows_out, units: 1, ..step };
+        let after = (layer + 1) % 2;
+        let values = Bits { words: &kinks[after], stride: words(outputs), base: 0 };
+        let target = Reached { flags: &flags[after], n_rows: &n_rows[layer + 1], joined, reached };
+        commands.reach(Some(&Affine::Dense { inputs: outputs, units: 1 }), &step, &values, &target);
+    }
+
     fn exact_layer<'b>(&'b self, commands: &mut Commands, layer: usize, rows: &Rows<'b>) {
         let Buffers { n_rows, intervals, entries, n_entries, sources, flags, results, .. } = self.buffers;
         let pieces = &self.pieces[layer];
@@ -197,11 +256,19 @@ impl<'a> Builder<'a> {
         commands.run(Stage::Scan, &step, 1, &[n_rows, n_entries, intervals, sources, n_rows_out, results]);
         commands.run(Stage::Place, &step, lists, &[n_entries, intervals, entries, sources]);
         self.keep(commands, layer, &inputs);
+        if self.plan.shape.has_kinks {
+            self.kinks(commands, layer, z);
+        }
         commands.run(insert, &step, rows_out, &with_pieces(&inserted));
         if layer + 1 == self.plan.shape.layers.len() {
-            let ways = self.device.filled("ways", &self.flags.ways);
+            // An empty buffer cannot be bound.
+            let ways = if self.flags.ways.is_empty() { &[Way::default()][..] } else { &self.flags.ways };
+            let ways = self.device.filled("ways", ways);
             let step = Step { rows_in: step.rows_out, n_ways: self.flags.ways.len() as u32, ..step };
-            commands.run(Stage::Tally, &step, lists, &[n_rows_out, flags_out, &ways, results]);
+            if self.plan.shape.has_kinks {
+                self.kinks_of_output(commands, layer);
+            }
+            commands.run(Stage::Tally, &step, lists, &[n_rows_out, flags_out, &ways, results, &self.buffers.reached]);
         }
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Step {
     pub(super) n_laws: u32,
     pub(super) bit: u32,
     pub(super) n_ways: u32,
+    pub(super) outputs: u32,
+    pub(super) selects: u32,
 }
 
 /// Windows on an image, see `shaders/shared/windows.wgsl`.

@@ -4,6 +4,24 @@ use super::bends::Bend;
 use crate::engine::cpu::affine::Rows;
 use crate::engine::cpu::real::Real;
 
+/// Where a source of values is in a block.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    /// The inputs of the layer.
+    Inputs,
+    /// Among the values kept, from this one on.
+    Kept(usize),
+}
+
+impl Place {
+    pub(super) fn among<'a, T>(self, [inputs, kept]: [Rows<'a, T>; 2]) -> Rows<'a, T> {
+        match self {
+            Self::Inputs => inputs,
+            Self::Kept(at) => Rows { values: &kept.values[at..], ..kept },
+        }
+    }
+}
+
 /// Consecutive vertices of the path.
 pub(crate) struct Block<T> {
     pub(super) width: usize,
@@ -23,10 +41,17 @@ pub(crate) struct Block<T> {
     pub(super) places: Vec<Option<T>>,
     /// In the order of rows.
     pub(super) bends: Vec<Bend<T>>,
+    /// Row-major, where units tell which boundaries are knots: whether a value of `h` has a kink at the vertex, and one of `kept`. Nothing is
+    /// known of vertices that are no boundaries, where none has.
+    pub(super) kinks: Vec<u8>,
+    pub(super) kept_kinks: Vec<u8>,
+    /// How many of both are in a row, see [`Joined`](super::connected::Joined).
+    pub(super) kink_widths: [usize; 2],
 }
 
 impl<T: Real> Block<T> {
-    pub(crate) fn new(width: usize, kept_width: usize, capacity: usize) -> Self {
+    /// Room for so many values a row and kept ones, and kinks of both.
+    pub(crate) fn new([width, kept_width]: [usize; 2], kink_widths: [usize; 2], capacity: usize) -> Self {
         Self {
             width,
             kept_width,
@@ -38,6 +63,9 @@ impl<T: Real> Block<T> {
             constant: vec![0; capacity],
             places: vec![None; capacity],
             bends: Vec::new(),
+            kinks: vec![0; kink_widths[0] * capacity],
+            kept_kinks: vec![0; kink_widths[1] * capacity],
+            kink_widths,
         }
     }
 
@@ -64,6 +92,16 @@ impl<T: Real> Block<T> {
     /// The values and those kept, of some rows or of all.
     pub(super) fn rows<'a>(&'a self, picked: Option<&'a [usize]>) -> [Rows<'a, T>; 2] {
         [(&self.h, self.width), (&self.kept, self.kept_width)].map(|(values, stride)| Rows { values, stride, picked })
+    }
+
+    /// Whether they have kinks.
+    pub(super) fn kinks(&self) -> [Rows<'_, u8>; 2] {
+        let [width, kept_width] = self.kink_widths;
+        [(&self.kinks, width), (&self.kept_kinks, kept_width)].map(|(values, stride)| Rows {
+            values,
+            stride,
+            picked: None,
+        })
     }
 
     pub(super) fn row(&self, ix: usize) -> &[T] {

@@ -9,7 +9,10 @@
 
 mod bends;
 mod block;
+mod connected;
 mod groups;
+mod kinks;
+mod patterns;
 mod rows;
 mod stage;
 mod tally;
@@ -18,6 +21,7 @@ mod units;
 use std::sync::atomic::AtomicBool;
 
 pub(super) use self::block::Block;
+use self::kinks::Kinks;
 use self::stage::{Pass, Stage};
 use self::tally::Tally;
 use super::halt::{Halt, check};
@@ -25,6 +29,14 @@ use super::real::Real;
 use crate::engine::knots::Layers;
 use crate::network::{AffineWeights, Architecture};
 use crate::trace::Crossing;
+
+/// Bytes that a layer takes to follow kinks, where units tell which boundaries are knots, in blocks of so many rows.
+pub(super) fn bytes_for_kinks(architecture: &Architecture, layer: usize, rows: u128) -> u128 {
+    match Layers::new(architecture) {
+        Layers::Chain | Layers::Skips(_) => 0,
+        Layers::Units => Kinks::<f32>::bytes(architecture, layer, rows),
+    }
+}
 
 /// The stages of a network with the tally at their end. Blocks go down as they fill; no stage calls another, so depth is
 /// not limited by the stack.
@@ -37,7 +49,7 @@ impl<T: Real> Pipeline<T> {
     /// For blocks of so many rows.
     pub(crate) fn new(architecture: &Architecture, rows: usize) -> Self {
         let layers = Layers::new(architecture);
-        let stages = (0..architecture.depth()).map(|l| Stage::new(architecture, l, layers.bit(l), rows)).collect();
+        let stages = (0..architecture.depth()).map(|l| Stage::new(architecture, l, &layers, rows)).collect();
         Self { stages, tally: Tally::new(layers) }
     }
 
@@ -114,9 +126,9 @@ impl<T: Real> Pipeline<T> {
         }
     }
 
-    /// Crossings of each layer, boundaries, and knots where they follow.
-    pub(crate) fn counts(&self) -> (Vec<u64>, u64, Option<u64>) {
-        (self.stages.iter().map(|stage| stage.crossings).collect(), self.tally.boundaries, self.tally.knots())
+    /// Crossings of each layer, boundaries and knots.
+    pub(crate) fn counts(&self) -> (Vec<u64>, u64, u64) {
+        (self.stages.iter().map(|stage| stage.crossings).collect(), self.tally.boundaries, self.tally.knots)
     }
 
     /// The crossings kept one by one.

@@ -3,14 +3,16 @@
 use pulp::{Simd, WithSimd};
 
 use super::bends::{Bend, Follow};
-use super::block::Block;
+use super::block::{Block, Place};
 use super::groups::Switch;
-use super::rows::{are_equal, find_changed};
+use super::kinks::{Kinks, Turn};
+use super::rows::{SCAN, are_equal, find_changed};
 use super::units::Units;
 use crate::engine::cpu::activate::activate;
 use crate::engine::cpu::affine::{LayerMap, Rows};
 use crate::engine::cpu::halt::Halt;
 use crate::engine::cpu::real::{AllFinite, Real};
+use crate::engine::knots::Layers;
 use crate::network::{Affine, AffineWeights, Architecture};
 use crate::trace::Crossing;
 
@@ -22,24 +24,6 @@ struct Inside<T> {
     fraction: T,
     unit: u32,
     breakpoint: u32,
-}
-
-/// Where a source of values is in an input block.
-#[derive(Clone, Copy)]
-enum Place {
-    /// The inputs of the layer.
-    Inputs,
-    /// Among the values kept, from this one on.
-    Kept(usize),
-}
-
-impl Place {
-    fn among<'a, T>(self, [inputs, kept]: [Rows<'a, T>; 2]) -> Rows<'a, T> {
-        match self {
-            Self::Inputs => inputs,
-            Self::Kept(at) => Rows { values: &kept.values[at..], ..kept },
-        }
-    }
 }
 
 /// One hidden layer of the pipeline.
@@ -61,7 +45,10 @@ pub(crate) struct Stage<T> {
     units: Units<T>,
     /// Of units of one pre-activation.
     breakpoints: Vec<T>,
+    /// Whether it is of account where the layer is constant.
     has_flat_piece: bool,
+    /// Where units tell which boundaries are knots.
+    kinks: Option<Kinks<T>>,
     /// Pre-activations, row-major: the carried vertices, then the block's.
     z: Vec<T>,
     /// What later layers add, row-major, for the same vertices.
@@ -76,8 +63,7 @@ pub(crate) struct Stage<T> {
     /// Crossings between the last vertex passed on and the next, by fraction, of which `next` and later are still to do.
     inside: Vec<Inside<T>>,
     next: usize,
-    /// Room for the units that a scan finds to change side, and for the changes of groups.
-    changed: Vec<usize>,
+    /// Room for the changes of groups.
     found: Vec<Switch<T>>,
     new_z: Vec<T>,
     /// Rows of the block whose pre-activations are computed.
@@ -93,7 +79,7 @@ pub(crate) struct Stage<T> {
 }
 
 impl<T: Real> Stage<T> {
-    pub(crate) fn new(architecture: &Architecture, layer: usize, bit: u64, capacity: usize) -> Self {
+    pub(crate) fn new(architecture: &Architecture, layer: usize, layers: &Layers, capacity: usize) -> Self {
         let shape = &architecture.layers()[layer];
         let width = shape.affine.units();
         let place = |source: usize| match source == layer {
@@ -104,9 +90,11 @@ impl<T: Real> Stage<T> {
         let passed_on: Vec<_> = later.map(|&source| (place(source), architecture.source_len(source))).collect();
         let kept_width = architecture.kept_len(layer + 1);
         let scalar = shape.activation.scalar();
+        let kinks = matches!(layers, Layers::Units).then(|| Kinks::new(architecture, layer, capacity + 2));
+        let kink_widths = kinks.as_ref().map_or([0; 2], Kinks::out_widths);
         Self {
             layer,
-            bit,
+            bit: layers.bit(layer),
             map: LayerMap::new(shape),
             skips: shape.skips.iter().map(|skip| place(skip.source)).collect(),
             of_inputs: shape.skips.iter().map(|skip| skip.source == layer).collect(),
@@ -118,7 +106,8 @@ impl<T: Real> Stage<T> {
             },
             units: Units::new(shape),
             breakpoints: shape.activation.breakpoints().iter().map(|&tau| T::from_f64(tau)).collect(),
-            has_flat_piece: scalar.is_some_and(|pieces| pieces.slopes.contains(&0.0)),
+            has_flat_piece: kinks.is_none() && scalar.is_some_and(|pieces| pieces.slopes.contains(&0.0)),
+            kinks,
             z: vec![T::default(); width * (capacity + 2)],
             kept: vec![T::default(); kept_width * (capacity + 2)],
             position: vec![0.0; capacity + 2],
@@ -129,12 +118,11 @@ impl<T: Real> Stage<T> {
             cursor: 0,
             inside: Vec::new(),
             next: 0,
-            changed: Vec::new(),
             found: Vec::new(),
             new_z: vec![T::default(); width],
             known: Vec::new(),
             last_place: None,
-            out: Block::new(shape.outputs(), kept_width, capacity),
+            out: Block::new([shape.outputs(), kept_width], kink_widths, capacity),
             last_h: vec![T::default(); shape.outputs()],
             passed_any: false,
             crossings: 0,
@@ -148,6 +136,9 @@ impl<T: Real> Stage<T> {
         self.passed_any = false;
         if let Units::Grouped { groups, .. } = &mut self.units {
             groups.reset();
+        }
+        if let Some(kinks) = &mut self.kinks {
+            kinks.reset();
         }
         self.out.clear();
         self.log = log.then(Vec::new);
@@ -170,6 +161,9 @@ impl<T: Real> Stage<T> {
         self.position[base..self.rows].copy_from_slice(&input.position[..rows]);
         self.crossed[base..self.rows].copy_from_slice(&input.crossed[..rows]);
         self.constant[base..self.rows].copy_from_slice(&input.constant[..rows]);
+        if let Some(kinks) = &mut self.kinks {
+            kinks.load(base, input);
+        }
         self.cursor = base.saturating_sub(1);
         (self.next, self.carried) = (0, 0);
         self.inside.clear();
@@ -190,8 +184,8 @@ impl<T: Real> Stage<T> {
         let z = &mut self.z[..self.rows * width];
         let with_bends = input.places[..input.rows].iter().flatten().count();
         // Behind silent units a pre-activation is its bias: where that is a breakpoint, it must be so to the last digit.
-        let on_breakpoint = weights.bias.iter().any(|bias| self.breakpoints.contains(bias));
-        let follow = with_bends * self.products >= COPY * input.rows && !on_breakpoint;
+        let is_bias = |tau: &T| weights.bias.iter().fold(false, |any, bias| any | (bias == tau));
+        let follow = with_bends * self.products >= COPY * input.rows && !self.breakpoints.iter().any(is_bias);
         let is_computed = |row: usize| !follow || row + 1 == input.rows || input.places[row].is_none();
         self.known.clear();
         self.known.extend((0..input.rows).filter(|&row| is_computed(row)));
@@ -264,15 +258,16 @@ impl<T: Real> Stage<T> {
 
     #[inline(always)]
     fn scan_units(&mut self, i: usize) {
-        let mut changed = std::mem::take(&mut self.changed);
         for breakpoint in 0..self.breakpoints.len() {
-            let (a, b) = self.z[i * self.width..][..2 * self.width].split_at(self.width);
-            find_changed(a, b, self.breakpoints[breakpoint], &mut changed);
-            for unit in changed.drain(..) {
-                self.resolve(i, unit, breakpoint);
+            for first in (0..self.width).step_by(SCAN) {
+                let (a, b) = self.z[i * self.width..][..2 * self.width].split_at(self.width);
+                let mut changed = find_changed(&a[first..], &b[first..], self.breakpoints[breakpoint]);
+                while changed != 0 {
+                    self.resolve(i, first + changed.trailing_zeros() as usize, breakpoint);
+                    changed &= changed - 1;
+                }
             }
         }
-        self.changed = changed;
     }
 
     #[inline(always)]
@@ -291,6 +286,7 @@ impl<T: Real> Stage<T> {
     }
 
     /// A unit is above a breakpoint at one of vertices `i` and `i + 1` and not at the other: where does it change piece?
+    #[inline(always)]
     fn resolve(&mut self, i: usize, unit: usize, breakpoint: usize) {
         let tau = self.breakpoints[breakpoint];
         let z = |row: usize| self.z[row * self.width + unit];
@@ -310,6 +306,7 @@ impl<T: Real> Stage<T> {
         }
     }
 
+    #[inline(always)]
     fn cross_inside(&mut self, i: usize, fraction: T, unit: usize, breakpoint: usize, rising: bool) {
         self.inside.push(Inside { fraction, unit: unit as u32, breakpoint: breakpoint as u32 });
         self.record(|position| between(&position[i..], fraction), unit, breakpoint, rising);
@@ -317,6 +314,9 @@ impl<T: Real> Stage<T> {
 
     fn cross_at_vertex(&mut self, vertex: usize, unit: usize, breakpoint: usize, rising: bool) {
         self.crossed[vertex] |= self.bit;
+        if let Some(kinks) = &mut self.kinks {
+            kinks.turn(vertex, Turn { unit, switch: breakpoint, rising });
+        }
         self.record(|position| position[vertex], unit, breakpoint, rising);
     }
 
@@ -334,31 +334,33 @@ impl<T: Real> Stage<T> {
         let z = &self.z[i * self.width..][..self.width];
         let h = &mut self.out.h[row * self.out.width..][..self.out.width];
         match &self.units {
-            Units::Scalar { pieces, .. } => activate(pieces, z, h),
+            Units::Scalar { pieces, .. } => activate(pieces, z.iter().copied(), h),
             Units::Several(activation) | Units::Grouped { activation, .. } => activation.apply(z, h),
         }
         let n = self.out.kept_width;
         self.out.kept[row * n..][..n].copy_from_slice(&self.kept[i * n..][..n]);
         self.out.places[row] = None;
-        self.finish_row(self.position[i], self.crossed[i], self.constant[i]);
+        let mut crossed = self.crossed[i];
+        if let Some(kinks) = &mut self.kinks {
+            crossed = kinks.pass_vertex(&self.z[..self.rows * self.width], i, crossed, &mut self.out);
+        }
+        self.finish_row(self.position[i], crossed, self.constant[i]);
     }
 
     /// Passes on the next new vertex, where one or several units cross at the same fraction.
     #[inline(always)]
     fn pass_crossings(&mut self) {
-        let i = self.cursor - 1;
-        let fraction = self.inside[self.next].fraction;
+        let (i, first) = (self.cursor - 1, self.next);
+        let fraction = self.inside[first].fraction;
         let (a, rest) = self.z[i * self.width..].split_at(self.width);
         let from_a = T::ONE - fraction;
-        for ((z, &a), &b) in self.new_z.iter_mut().zip(a).zip(&rest[..self.width]) {
-            *z = from_a * a + fraction * b;
-        }
+        let z = a.iter().zip(&rest[..self.width]).map(|(&a, &b)| from_a * a + fraction * b);
         let crossings = self.inside[self.next..].iter().take_while(|c| c.fraction == fraction);
         let h = &mut self.out.h[self.out.rows * self.out.width..][..self.out.width];
         let mut place = None;
         match &self.units {
             Units::Scalar { pieces, at_breakpoints, bends } => {
-                activate(pieces, &self.new_z, h);
+                activate(pieces, z, h);
                 for crossing in crossings {
                     let (unit, breakpoint) = (crossing.unit as usize, crossing.breakpoint as usize);
                     h[unit] = at_breakpoints[breakpoint];
@@ -370,6 +372,7 @@ impl<T: Real> Stage<T> {
                 place = Some(fraction);
             }
             Units::Several(activation) => {
+                self.new_z.iter_mut().zip(z).for_each(|(to, z)| *to = z);
                 for crossing in crossings {
                     self.new_z[crossing.unit as usize] = self.breakpoints[crossing.breakpoint as usize];
                     self.next += 1;
@@ -377,6 +380,7 @@ impl<T: Real> Stage<T> {
                 activation.apply(&self.new_z, h);
             }
             Units::Grouped { groups, activation, .. } => {
+                self.new_z.iter_mut().zip(z).for_each(|(to, z)| *to = z);
                 for crossing in crossings {
                     let (i, j) = groups.rows(crossing.unit as usize, crossing.breakpoint as usize);
                     self.new_z[j] = self.new_z[i];
@@ -391,7 +395,22 @@ impl<T: Real> Stage<T> {
             *kept = from_a * a + fraction * b;
         }
         self.out.places[self.out.rows] = place;
-        self.finish_row(between(&self.position[i..], fraction), self.bit, self.constant[i + 1]);
+        let mut crossed = self.bit;
+        if let Some(kinks) = &mut self.kinks {
+            let turns = self.inside[first..self.next].iter().map(|crossing| {
+                let (unit, switch) = (crossing.unit as usize, crossing.breakpoint as usize);
+                let rising = match &self.units {
+                    Units::Scalar { .. } | Units::Several(_) => rest[unit] > self.breakpoints[switch],
+                    Units::Grouped { groups, .. } => {
+                        let (i, j) = groups.rows(unit, switch);
+                        rest[j] > rest[i]
+                    }
+                };
+                Turn { unit, switch, rising }
+            });
+            crossed = kinks.pass_crossings(turns, &self.new_z, &rest[..self.width], &mut self.out);
+        }
+        self.finish_row(between(&self.position[i..], fraction), crossed, self.constant[i + 1]);
     }
 
     #[inline(always)]
@@ -427,6 +446,9 @@ impl<T: Real> Stage<T> {
         self.kept.copy_within(first * n..self.rows * n, 0);
         self.position.copy_within(first..self.rows, 0);
         self.crossed.copy_within(first..self.rows, 0);
+        if let Some(kinks) = &mut self.kinks {
+            kinks.carry(first, self.rows);
+        }
         self.constant.copy_within(first..self.rows, 0);
     }
 

@@ -8,7 +8,7 @@ use crate::engine::knots::Layers;
 pub(super) struct Tally {
     layers: Layers,
     pub(super) boundaries: u64,
-    knots: u64,
+    pub(super) knots: u64,
     position: f64,
     /// Layers that are constant on the last interval of positive length.
     constant: u64,
@@ -18,7 +18,7 @@ pub(super) struct Tally {
 
 #[derive(Debug)]
 struct Boundary {
-    /// Layers of which a unit changes piece.
+    /// Layers of which a unit changes piece, see [`Layers`].
     crossed: u64,
     /// Layers that are constant before it.
     constant: u64,
@@ -58,10 +58,5 @@ impl Tally {
 
     pub(super) fn finish(&mut self) {
         self.settle();
-    }
-
-    /// Boundaries that are knots, where that follows.
-    pub(super) fn knots(&self) -> Option<u64> {
-        (!matches!(self.layers, Layers::Unknown)).then_some(self.knots)
     }
 }

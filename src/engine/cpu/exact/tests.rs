@@ -12,7 +12,7 @@ fn crossings(network: &Network, path: &Path, rows: usize, products: usize) -> Ve
     pipeline.reset(true);
     let stop = AtomicBool::new(false);
     for first in (0..path.n_vertices()).step_by(rows) {
-        let mut block = Block::new(path.dim(), 0, rows);
+        let mut block = Block::new([path.dim(), 0], [0; 2], rows);
         for vertex in first..path.n_vertices().min(first + rows) {
             block.push_point(path.vertex(vertex), path.positions()[vertex]);
         }

@@ -29,7 +29,7 @@ impl<T: Real> WithSimd for Differentiate<'_, T> {
                 // A row at a time stays in the fastest memory through all pieces.
                 let rows = z.chunks(ROW).zip(dz.chunks(ROW)).zip(h.chunks_mut(ROW)).zip(dh.chunks_mut(ROW));
                 for (((z, dz), h), dh) in rows {
-                    activate(pieces, z, h);
+                    activate(pieces, z.iter().copied(), h);
                     chain(pieces, z, dz, dh);
                 }
             }

@@ -128,7 +128,9 @@ fn structs_have_the_same_layout_on_both_sides() {
                 adds,
                 n_laws,
                 bit,
-                n_ways
+                n_ways,
+                outputs,
+                selects
             ),
         ),
         ("Windows", rust_layout!(Windows, input, kernel, stride, padding, output, channels, filters, area, share)),

@@ -23,15 +23,21 @@ mod groups;
 pub(super) mod harness;
 mod insert;
 mod keep;
+mod keep_kinks;
+#[cfg(test)]
+mod kinked;
+mod kinks;
 #[cfg(test)]
 mod mapped;
 mod maxout;
 mod maxout_crossings;
 mod maxout_flips;
 mod maxout_insert;
+mod maxout_kinks;
 mod maxout_sides;
 mod place;
 mod rank;
+mod reach;
 mod rests;
 mod scan;
 #[cfg(test)]
@@ -41,6 +47,7 @@ mod sort;
 mod sort_crossings;
 mod sort_flips;
 mod sort_insert;
+mod sort_kinks;
 mod sort_sides;
 mod squares;
 mod tally;
@@ -82,10 +89,15 @@ pub(super) enum Stage {
     WindowValues,
     Add,
     Keep,
+    Reach,
+    Kinks,
+    MaxoutKinks,
+    SortKinks,
+    KeepKinks,
 }
 
 impl Stage {
-    pub(super) const ALL: [Self; 33] = [
+    pub(super) const ALL: [Self; 38] = [
         Self::Draw,
         Self::Affine,
         Self::Crossings,
@@ -119,6 +131,11 @@ impl Stage {
         Self::WindowValues,
         Self::Add,
         Self::Keep,
+        Self::Reach,
+        Self::Kinks,
+        Self::MaxoutKinks,
+        Self::SortKinks,
+        Self::KeepKinks,
     ];
 
     /// The name of its files, and of everything of it on the device.
@@ -157,6 +174,11 @@ impl Stage {
             Self::WindowValues => "window_values",
             Self::Add => "add",
             Self::Keep => "keep",
+            Self::Reach => "reach",
+            Self::Kinks => "kinks",
+            Self::MaxoutKinks => "maxout_kinks",
+            Self::SortKinks => "sort_kinks",
+            Self::KeepKinks => "keep_kinks",
         }
     }
 
@@ -196,6 +218,11 @@ impl Stage {
             Self::WindowValues => window_values::SOURCE,
             Self::Add => add::SOURCE,
             Self::Keep => keep::SOURCE,
+            Self::Reach => reach::SOURCE,
+            Self::Kinks => kinks::SOURCE,
+            Self::MaxoutKinks => maxout_kinks::SOURCE,
+            Self::SortKinks => sort_kinks::SOURCE,
+            Self::KeepKinks => keep_kinks::SOURCE,
         }
     }
 }

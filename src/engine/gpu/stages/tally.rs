@@ -8,6 +8,7 @@ pub(super) const SOURCE: &str = wgsl!("shared/step", "shared/rows", "tally");
 mod tests {
     use super::super::Stage;
     use super::super::harness::{DIRT, device, dice, expect_difference, random_flags, run, words};
+    use crate::engine::gpu::device::Device;
     use crate::engine::gpu::plan;
     use crate::engine::gpu::step::{BOUNDARIES, COINCIDENT, CONSTANT_SHIFT, CROSSED, KNOTS, RESULT_HEAD, Step, Way};
 
@@ -39,10 +40,50 @@ mod tests {
         (boundaries, knots)
     }
 
+    /// On the device.
+    fn tally(device: &Device, step: &Step, [n_rows, flags, ways, kinks]: [&[u32]; 4]) -> Vec<u32> {
+        let (n_paths, stride) = (n_rows.len() as u32, RESULT_HEAD + step.n_layers as usize);
+        let [x, y] = plan::groups(step.rows_in.div_ceil(64) as usize, 2);
+        let buffers = [n_rows, flags, ways, &vec![0; n_rows.len() * stride], kinks];
+        let [_, _, _, results, _] = run(device, Stage::Tally, step, [x, y, n_paths], buffers);
+        results
+    }
+
+    /// A boundary is a knot if the read-out has a kink at any of its rows.
+    #[test]
+    fn kinks_of_the_output_are_knots() {
+        let device = device();
+        let mut die = dice(8);
+        let n_rows: [u32; 3] = [130, 0, 64];
+        let step = Step { rows_in: 131, n_layers: 2, ..Step::default() };
+        let mut flags: Vec<u32> = (0..3 * 131).map(|_| random_flags(&mut die)).collect();
+        flags.iter_mut().step_by(131).for_each(|first| *first &= !COINCIDENT);
+        let mut kinks: Vec<u32> = (0..3 * 131).map(|_| u32::from(die(3) == 0)).collect();
+        let stride = RESULT_HEAD + 2;
+        let mut expected = vec![0; 3 * stride];
+        for (path, &n) in n_rows.iter().enumerate() {
+            let rows: Vec<usize> = (path * 131..).take(n as usize).collect();
+            for point in rows.chunk_by(|_, &next| flags[next] & COINCIDENT != 0) {
+                let any = |is: &dyn Fn(usize) -> bool| point.iter().any(|&row| is(row));
+                let crossed = any(&|row| flags[row] & CROSSED != 0);
+                expected[path * stride + BOUNDARIES] += u32::from(crossed);
+                expected[path * stride + KNOTS] += u32::from(crossed && any(&|row| kinks[row] != 0));
+            }
+        }
+        let none = words(&[way(0, 0)]);
+        assert_eq!(tally(&device, &step, [&n_rows, &flags, &none, &kinks]), expected);
+        assert!(expected[KNOTS] > 10 && expected[KNOTS] + 10 < expected[BOUNDARIES], "{expected:?}");
+        kinks[..131].fill(0);
+        expect_difference(&expected, &tally(&device, &step, [&n_rows, &flags, &none, &kinks]), "no kinks");
+    }
+
+    fn way(layers: u32, from_input: u32) -> Way {
+        Way { layers, from_input }
+    }
+
     #[test]
     fn counts_points_not_rows() {
         let device = device();
-        let way = |layers, from_input| Way { layers, from_input };
         let chain = vec![way(0, 1)];
         let skips = vec![way(0, 1), way(1, 0), way(0b11, 0)];
         let input = vec![way(0, 1), way(1, 0), way(0b10, 1), way(0b110, 0)];
@@ -65,12 +106,8 @@ mod tests {
             // A long run of coincident rows.
             flags[4 * 301 + 100..][..90].fill(COINCIDENT);
             let stride = RESULT_HEAD + 2;
-            let on_device = |flags: &[u32], ways: &[Way]| {
-                let [x, y] = plan::groups(301usize.div_ceil(64), 2);
-                let buffers: [&[u32]; 4] = [&n_rows, flags, &words(ways), &vec![0; 5 * stride]];
-                let [_, _, _, results] = run(&device, Stage::Tally, &step, [x, y, 5], buffers);
-                results
-            };
+            let on_device =
+                |flags: &[u32], ways: &[Way]| tally(&device, &step, [&n_rows, flags, &words(ways), &[DIRT]]);
             let mut expected = vec![0; 5 * stride];
             for (path, &n) in n_rows.iter().enumerate() {
                 let (boundaries, knots) = twin(&flags[path * 301..][..n as usize], &ways);
