@@ -1,6 +1,7 @@
 //! Ratios that matter, each measured in one run: `cargo bench --bench speed`.
 //!
-//! - drawing normal weights, against rand_distr's `StandardNormal` driven by rand's fastest generator;
+//! - drawing normal weights, against rand_distr's `StandardNormal` driven by rand's fastest generator, and against writing as much
+//!   memory;
 //! - counting exactly on given networks, against the matrix products that it cannot do without.
 //!
 //! Competitors take turns, so that a change of the machine's speed hits both; medians are printed. Every answer is
@@ -27,10 +28,12 @@ fn main() {
     println!("one thread; medians of runs in turn\n");
     draw_weights();
     println!();
+    write_weights();
+    println!();
     println!("{:<32} {:>12} {:>12} {:>8}", "exact counting, f32", "ms per line", "products", "ratio");
     for (name, shape, path, lines) in [
-        ("2-64x3, segment", "2-64x3", "segment", 40),
-        ("2-64x10, segment", "2-64x10", "segment", 40),
+        ("2-64x3, segment", "2-64x3", "segment", 400),
+        ("2-64x10, segment", "2-64x10", "segment", 400),
         ("64-512x10, segment", "64-512x10", "segment", 4),
         ("784-512x3, chord", "784-512x3", "chord", 40),
         ("3x32x32, 4 convolutions", "3x32x32-c16k3p1-c16k3p1-c32k3s2p1-c32k3p1-avg", "segment", 4),
@@ -58,14 +61,8 @@ fn draw_weights() {
     const N: usize = 1 << 16;
     let table = QuantileTable::new(StandardLaw::Normal).expect("a law with a standard deviation");
     let mut values = vec![0.0f32; N];
-    let moments = |values: &[f32]| {
-        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / N as f64;
-        (mean, values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / N as f64)
-    };
     table.fill(&Stream::new(1, 2, 3), 1.0, &mut values);
-    let (mean, variance) = moments(&values);
-    // Six standard errors.
-    assert!(mean.abs() < 6.0 / 256.0 && (variance - 1.0).abs() < 6.0 * 2f64.sqrt() / 256.0, "{mean} {variance}");
+    check_moments(&values);
     let mut others = vec![0.0f32; N];
     let mut rng = SmallRng::seed_from_u64(1);
     let mut draw = 0;
@@ -85,6 +82,43 @@ fn draw_weights() {
     let rate = |time: Duration| N as f64 / time.as_secs_f64();
     println!("{:<32} {:>12} {:>12} {:>8}", "normal f32 values per second", "ours", "rand_distr", "ratio");
     println!("{:<32} {:>12.3e} {:>12.3e} {:>8.2}", "64 Ki values", rate(ours), rate(theirs), rate(ours) / rate(theirs));
+}
+
+/// Asks that mean and variance are those of the standard normal law, up to six standard errors.
+fn check_moments(values: &[f32]) {
+    let n = values.len() as f64;
+    let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+    let variance = values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;
+    let error = n.sqrt().recip();
+    assert!(mean.abs() < 6.0 * error && (variance - 1.0).abs() < 6.0 * 2f64.sqrt() * error, "{mean} {variance}");
+}
+
+/// More values than any cache holds.
+fn write_weights() {
+    const N: usize = 1 << 26;
+    let table = QuantileTable::new(StandardLaw::Normal).expect("a law with a standard deviation");
+    let mut values = vec![0.0f32; N];
+    table.fill(&Stream::new(1, 2, 3), 1.0, &mut values);
+    check_moments(&values);
+    let mut others = vec![0.0f32; N];
+    let mut draw = 0;
+    let (ours, writing) = in_turn(
+        15,
+        || {
+            draw += 1;
+            table.fill(&Stream::new(1, draw, 3), 0.7, black_box(&mut values));
+        },
+        || black_box(&mut others).fill(black_box(0.7)),
+    );
+    let rate = |time: Duration| N as f64 / time.as_secs_f64();
+    println!("{:<32} {:>12} {:>12} {:>8}", "f32 values to memory per second", "drawn", "one value", "ratio");
+    println!(
+        "{:<32} {:>12.3e} {:>12.3e} {:>8.2}",
+        "64 Mi values",
+        rate(ours),
+        rate(writing),
+        rate(ours) / rate(writing)
+    );
 }
 
 fn count_exactly(name: &str, shape: &str, path: &str, n_lines: u64) {
