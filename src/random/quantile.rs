@@ -213,31 +213,43 @@ type Entries = [u64; OCTAVES * CELLS];
 
 #[inline(always)]
 fn value(entries: &Entries, word: u32, scale: f32) -> f32 {
-    let normalised = normalise(word);
-    interpolate(entries[index(normalised)], word, normalised.1, scale)
+    let (ix, fraction) = place(word);
+    interpolate(look_up(entries, ix), fraction, word, scale)
 }
 
-/// The octave of a word's tail probability, and the probability scaled to have its leading one at bit 31.
+/// The entry of a word, octave and cell of its tail probability, and how far the probability is inside the cell.
 #[inline(always)]
-fn normalise(word: u32) -> (u32, u32) {
-    let u = word << 1 | 1;
-    let octave = u.leading_zeros();
-    (octave, u << octave)
+fn place(word: u32) -> (u32, u32) {
+    // The probability has a bit more than the word, which is 1.
+    let octave = (leading_zeros(word & 0x7FFF_FFFF) - 1).min(OCTAVES as u32 - 1);
+    let scaled = (word << 1 | 1) << octave;
+    let cell = scaled >> FRACTION_BITS & (CELLS as u32 - 1);
+    (octave << CELL_BITS | cell, scaled & ((1 << FRACTION_BITS) - 1))
+}
+
+/// The leading zeros of a number below 2^31, and 158 for 0.
+///
+/// From the exponent of a float, as few machines count zeros in vectors; without the bits that follow a one, it is not rounded up.
+#[inline(always)]
+fn leading_zeros(x: u32) -> u32 {
+    158 - (((x & !(x >> 1)) as i32 as f32).to_bits() >> 23)
+}
+
+/// The value at an entry's small-probability end and the fall over its cell.
+#[inline(always)]
+fn look_up(entries: &Entries, ix: u32) -> (u32, u32) {
+    let entry = entries[ix as usize & (OCTAVES * CELLS - 1)];
+    (entry as u32, (entry >> 32) as u32)
 }
 
 #[inline(always)]
-fn index((octave, scaled): (u32, u32)) -> usize {
-    let cell = (scaled >> FRACTION_BITS) & (CELLS as u32 - 1);
-    (octave << CELL_BITS | cell) as usize & (OCTAVES * CELLS - 1)
-}
-
-#[inline(always)]
-fn interpolate(entry: u64, word: u32, scaled: u32, scale: f32) -> f32 {
-    let fraction = scaled & ((1 << FRACTION_BITS) - 1);
-    let fall = ((entry >> 32) * u64::from(fraction)) >> FRACTION_BITS;
-    let magnitude = (entry as u32).wrapping_sub(fall as u32);
+fn interpolate((end, fall): (u32, u32), fraction: u32, word: u32, scale: f32) -> f32 {
+    // fall * fraction / 2^23 by two products that fit in 32 bits.
+    const LOW_BITS: u32 = 12;
+    let low = (fall * (fraction & ((1 << LOW_BITS) - 1))) >> LOW_BITS;
+    let magnitude = end.wrapping_sub((fall * (fraction >> LOW_BITS) + low) >> (FRACTION_BITS - LOW_BITS));
     // Below 2^31, so at most 7 low bits go.
-    let exact = magnitude & !(0xFF >> (magnitude | 1).leading_zeros());
+    let exact = magnitude & !(0xFF >> leading_zeros(magnitude).min(31));
     f32::from_bits((exact as i32 as f32).to_bits() | (word & 0x8000_0000)) * scale
 }
 
@@ -261,17 +273,21 @@ impl pulp::WithSimd for Convert<'_> {
 /// A function of its own, so that the compiler knows that table, words and values do not overlap.
 #[inline(always)]
 fn convert(entries: &Entries, words: &[u32], scale: f32, values: &mut [f32]) {
-    // Indices and table entries in memory of their own: the look-up becomes a gather, the rest plain vector arithmetic.
+    // Step by step with memory in between: the look-up becomes a gather, the rest plain arithmetic on vectors of 32-bit lanes.
     const LANES: usize = 64;
     let mut words = words.chunks_exact(LANES);
     let mut values = values.chunks_exact_mut(LANES);
+    let (mut indices, mut fractions) = ([0; LANES], [0; LANES]);
+    let (mut ends, mut falls) = ([0; LANES], [0; LANES]);
     for (words, values) in (&mut words).zip(&mut values) {
-        let mut looked_up = [0; LANES];
-        for (entry, &word) in looked_up.iter_mut().zip(words) {
-            *entry = entries[index(normalise(word))];
+        for lane in 0..LANES {
+            (indices[lane], fractions[lane]) = place(words[lane]);
         }
-        for ((value, &word), &entry) in values.iter_mut().zip(words).zip(&looked_up) {
-            *value = interpolate(entry, word, normalise(word).1, scale);
+        for lane in 0..LANES {
+            (ends[lane], falls[lane]) = look_up(entries, indices[lane]);
+        }
+        for lane in 0..LANES {
+            values[lane] = interpolate((ends[lane], falls[lane]), fractions[lane], words[lane], scale);
         }
     }
     for (out, &word) in values.into_remainder().iter_mut().zip(words.remainder()) {

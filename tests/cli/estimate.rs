@@ -25,6 +25,19 @@ fn the_default_ensemble_has_its_known_density() {
     assert_eq!((boundaries["networks"].as_str(), boundaries["engine"].as_str()), ("1000", "cpu"));
 }
 
+/// Most machines have AVX2 and FMA without AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_vector_instructions_of_the_machine_are_used() {
+    let rows = rows(&succeed(&["estimate", "--networks", "1", "--engine", "cpu", "--format", "csv"]));
+    let level = match (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2")) {
+        (true, _) => "v4",
+        (_, true) => "v3",
+        _ => return,
+    };
+    assert_eq!(rows[0]["adapter"], format!("x86_64-{level}"));
+}
+
 #[test]
 fn the_table_says_whether_the_bound_holds() {
     let table = succeed(&["estimate", "--networks", "50"]);
