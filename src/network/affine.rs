@@ -67,6 +67,11 @@ impl Windows {
         self.channels * self.plane()
     }
 
+    /// Whether two windows have a value of the image in common.
+    pub(crate) fn overlap(&self) -> bool {
+        (0..2).any(|axis| self.stride[axis] < self.kernel[axis] && self.output()[axis] > 1)
+    }
+
     /// Values of a channel.
     pub(crate) fn plane(&self) -> usize {
         self.input.iter().product()
@@ -115,6 +120,12 @@ impl Windows {
     pub(crate) fn places(&self) -> impl Iterator<Item = usize> + '_ {
         let [height, width] = self.output();
         (0..height).flat_map(move |oy| (0..width).flat_map(move |ox| self.places_of(oy, ox)))
+    }
+
+    /// Of every window and every value of it, window by window, the place in a channel's plane, if it is inside.
+    pub(crate) fn patches(&self) -> impl Iterator<Item = Option<usize>> + '_ {
+        let of_window = move |window| (0..self.area()).map(move |offset| self.place_of(self.at(window), offset));
+        (0..self.positions()).flat_map(of_window)
     }
 
     /// Row and column of a window among all windows.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Activation, ActivationKind, Affine, AffineWeights, Convolution, Grouping};
+use super::{Activation, ActivationKind, Affine, AffineWeights, Convolution, Grouping, Windows};
 use crate::error::{Error, Result};
 use crate::random::Stream;
 
@@ -39,6 +39,14 @@ impl Layer {
     /// Number of units, maxout units or sorted groups: what a crossing's `unit` counts.
     pub fn groups(&self) -> usize {
         self.affine.units() / self.activation.group_size()
+    }
+
+    /// The windows of which it takes the largest value, if that is what it does.
+    pub(crate) fn max_pool(&self) -> Option<&Windows> {
+        match &self.affine {
+            Affine::WindowValues(windows) if self.activation.n_switches() > 0 => Some(windows),
+            _ => None,
+        }
     }
 
     /// What errors call its activation.

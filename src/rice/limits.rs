@@ -23,8 +23,10 @@ const HOPELESS: f64 = 1e-4;
 /// # Errors
 /// Says why, and what to do.
 pub fn check(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
-    for (ix, layer) in network.architecture().layers().iter().enumerate() {
-        check_layer(layer).map_err(|e| e.at(format!("--method rice: hidden layer {}", ix + 1)))?;
+    let layers = network.architecture().layers();
+    for (ix, layer) in layers.iter().enumerate() {
+        let before = ix.checked_sub(1).map(|before| &layers[before]);
+        check_layer(layer, before).map_err(|e| e.at(format!("--method rice: hidden layer {}", ix + 1)))?;
     }
     let is_normal = network.weights().is_gaussian() && matches!(network.bias(), BiasLaw::Zero | BiasLaw::Normal(_));
     if let Some(activation) =
@@ -66,13 +68,10 @@ pub fn check(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
     Ok(())
 }
 
-/// Refuses layers without closed-form rates, whatever the laws of weights and biases.
-fn check_layer(layer: &Layer) -> Result<()> {
-    if layer.activation.n_switches() > 0 && layer.affine.n_weights() == 0 {
-        return Err(Error::usage(
-            "compares values that no weights of its own multiply, as max-pooling does, which has no closed-form crossing rate: use \
-             --method exact, or average pooling",
-        ));
+/// Refuses layers without closed-form rates behind the layer `before`, whatever the laws of weights and biases.
+fn check_layer(layer: &Layer, before: Option<&Layer>) -> Result<()> {
+    if layer.max_pool().is_some() {
+        check_pool_behind(before)?;
     }
     let is_added = layer.skips.iter().any(|skip| skip.map.is_none());
     if let ActivationKind::Maxout { rank } = *layer.activation.kind()
@@ -99,7 +98,39 @@ fn check_layer(layer: &Layer) -> Result<()> {
     }
 }
 
+/// Refuses a max-pool behind a layer whose values have no rate at which they change places.
+fn check_pool_behind(before: Option<&Layer>) -> Result<()> {
+    let Some(convolution) = before.filter(|layer| is_convolution_of_units(layer)) else {
+        return Err(Error::usage(
+            "compares values that are not those of the convolution right before it, each of one pre-activation and with no outputs \
+             added as they are: max-pooling has no crossing rate there: use --method exact, or average pooling",
+        ));
+    };
+    match convolution.maps().map(Affine::fan_in).sum() {
+        1usize => Err(Error::usage(
+            "compares multiples of single numbers, so that all filters change at once where two numbers are equal, a point that has no \
+             rate: use --method exact, or a larger kernel",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a layer's outputs are those of single pre-activations, made by convolutions alone.
+fn is_convolution_of_units(layer: &Layer) -> bool {
+    let is_convolution = |map: &Affine| matches!(map, Affine::Convolution(_));
+    layer.activation.scalar().is_some()
+        && is_convolution(&layer.affine)
+        && layer.skips.iter().all(|skip| skip.map.as_ref().is_some_and(is_convolution))
+}
+
 fn check_zero_bias(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
+    if let Some(pool) = network.architecture().layers().iter().position(|layer| layer.max_pool().is_some()) {
+        return Err(Error::usage(format!(
+            "--method rice with zero biases: where a window of the max-pooling in hidden layer {} falls silent, units behind cross at \
+             points that have no rate: give --bias a law, or use --method exact",
+            pool + 1
+        )));
+    }
     if !network.weights().is_gaussian() {
         return Err(Error::usage(format!(
             "--method rice with zero biases needs independent normal weights, but --weights {} has no closed-form crossing rate: \
@@ -180,7 +211,7 @@ fn least_seen(map: &Affine) -> usize {
 /// It is at the crossing that made the layer silent, so boundaries are known.
 ///
 /// A filter crosses at once at positions whose windows have the same values all along a path. Random paths have no such windows, but
-/// images from files may, and then boundaries are fewer than crossings.
+/// images from files may, and then boundaries are fewer than crossings; so they are where windows of a max-pool overlap.
 pub(crate) fn knows(network: &RandomNetwork, path: &RandomPath, quantity: Quantity) -> bool {
     let depends = match quantity {
         Quantity::Crossings => true,
@@ -201,7 +232,9 @@ fn may_coincide(architecture: &Architecture, path: &RandomPath) -> bool {
     architecture.layers().iter().any(|layer| match &layer.affine {
         Affine::Convolution(map) => is_given && map.windows.positions() > 1,
         Affine::AveragePool(windows) => has_two_alike(windows),
-        Affine::Dense { .. } | Affine::WindowValues(_) => false,
+        // Two windows change together where they have both values.
+        Affine::WindowValues(windows) => layer.max_pool().is_some() && windows.overlap(),
+        Affine::Dense { .. } => false,
     })
 }
 
@@ -383,7 +416,7 @@ mod tests {
         let two_positions = layer("1x4-c2k2s2");
         for (skip, is_refused) in [("1x4-c2k2s2", false), ("1x4-c4k4", true), ("4-4", false)] {
             let skips = vec![Skip { source: 0, map: Some(layer(skip).affine) }];
-            assert_eq!(check_layer(&Layer { skips, ..two_positions.clone() }).is_err(), is_refused, "{skip}");
+            assert_eq!(check_layer(&Layer { skips, ..two_positions.clone() }, None).is_err(), is_refused, "{skip}");
         }
     }
 }

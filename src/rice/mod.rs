@@ -17,7 +17,8 @@
 //! A unit of a convolution is such a process at every position: h are the values in its window, and filters of a group have one law at
 //! each position. What a layer adds through maps of further sources adds to all three moments, weights being independent; what
 //! it adds as it is, is a known mean m with the derivative m', about which z crosses the moving level tau - m. Average pooling has
-//! no weights and crosses nothing. Max-pooling compares values without fresh weights of its own, and is refused.
+//! no weights and crosses nothing. Max-pooling compares a filter's values at several positions, behind a convolution whose
+//! pre-activations are jointly normal there: one filter, moved to where two values are equal, stands for all that are.
 //!
 //! Both are exact at every width: the estimate is unbiased. It is of the ensemble's mean, not of any one network's count.
 //!
@@ -45,6 +46,8 @@ pub(crate) enum RateLaw {
     Inputs { weight_variance: f64, bias_variance: f64 },
     /// From the layer's pre-activations without bias.
     PreActivations(BiasDensity),
+    /// Of max-pooling, from the pre-activations of the convolution before.
+    Pool,
 }
 
 impl RateLaw {
@@ -52,7 +55,7 @@ impl RateLaw {
     fn of_layer(network: &RandomNetwork, layer: &Layer) -> Option<Self> {
         let (affine, bias) = (layer.affine, network.bias());
         match bias {
-            _ if affine.n_weights() == 0 => None,
+            _ if affine.n_weights() == 0 => layer.max_pool().map(|_| Self::Pool),
             BiasLaw::Zero | BiasLaw::Normal(_) if network.weights().is_gaussian() => Some(Self::Inputs {
                 weight_variance: network.weights().variance(affine),
                 bias_variance: bias.std(affine).powi(2),
@@ -62,7 +65,7 @@ impl RateLaw {
         }
     }
 
-    /// The laws of all hidden layers of a network that [`check`] admits; those of pools have none and cross nothing.
+    /// The laws of all hidden layers of a network that [`check`] admits; average pools have none and cross nothing.
     pub(crate) fn of_network(network: &RandomNetwork) -> Vec<Option<Self>> {
         network.architecture().layers().iter().map(|layer| Self::of_layer(network, layer)).collect()
     }
@@ -72,7 +75,7 @@ impl RateLaw {
         let last = laws.iter().enumerate().rev().find_map(|(ix, law)| Some((ix, (*law)?)));
         match last {
             None => 0,
-            Some((ix, Self::Inputs { .. })) => ix,
+            Some((ix, Self::Inputs { .. } | Self::Pool)) => ix,
             Some((ix, Self::PreActivations(_))) => ix + 1,
         }
     }

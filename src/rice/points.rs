@@ -30,19 +30,21 @@ impl Points {
     }
 
     /// The expected crossings of every path in multiples of `unit`, from the rates of every layer at every point (row-major, one row
-    /// per point).
-    pub(crate) fn counts(&self, rates: &[f64], unit: f64) -> impl Iterator<Item = PathCounts> {
+    /// per point), and from the rate at every point of crossings at the boundaries of others (or none where there is nothing of the
+    /// kind).
+    pub(crate) fn counts(&self, rates: &[f64], coinciding: &[f64], unit: f64) -> impl Iterator<Item = PathCounts> {
         let depth = rates.len() / self.len();
         let per_path = self.per_path;
         self.lengths.iter().enumerate().map(move |(path, &length)| {
             let points = path * per_path..(path + 1) * per_path;
-            let crossings = |layer: usize| {
-                let sum: f64 = points.clone().map(|p| rates[p * depth + layer] * self.factor[p]).sum();
+            let count = |rate: &dyn Fn(usize) -> f64| {
+                let sum: f64 = points.clone().map(|p| rate(p) * self.factor[p]).sum();
                 // Too large a number saturates, and is refused when it is summed.
                 (sum / unit).round() as u64
             };
-            let crossings: Vec<u64> = (0..depth).map(crossings).collect();
-            let boundaries = crossings.iter().fold(0u64, |sum, &c| sum.saturating_add(c));
+            let crossings: Vec<u64> = (0..depth).map(|layer| count(&|p| rates[p * depth + layer])).collect();
+            let all = crossings.iter().fold(0u64, |sum, &c| sum.saturating_add(c));
+            let boundaries = all.saturating_sub(count(&|p| coinciding.get(p).copied().unwrap_or(0.0)));
             PathCounts { length, crossings, boundaries, knots: None }
         })
     }

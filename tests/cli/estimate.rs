@@ -108,8 +108,8 @@ fn convolutions_and_skips_are_architectures() {
     let rice = row("3x6x6-c4k3p1-[c4k3p1-c4k3p1]x2-avg", &["--method", "rice", "--quiet"]);
     assert!(rice[1]["mean_density"] == rice[0]["mean_density"] && rice[2]["mean_density"].is_empty());
     refuse(
-        &["estimate", "--arch", "1x9-c4k3-max2", "--method", "rice"],
-        &["--method rice: hidden layer 2: compares values", "average pooling"],
+        &["estimate", "--arch", "1x9-c4k3-avg2-max2", "--method", "rice"],
+        &["--method rice: hidden layer 3: compares values", "average pooling"],
     );
     let vast = "64x4096x4096-c4096k3p1-avg";
     refuse(&["estimate", "--arch", vast, "--networks", "1"], &["memory"]);

@@ -78,6 +78,8 @@ fn without_a_device_nothing_falls_back_silently() {
 #[test]
 fn wrong_choices_are_refused() {
     refuse(&["estimate", "--adapter", "99"], &["--adapter 99", "linregions devices"]);
+    let pool = ["estimate", "--arch", "1x9-c4k3-max2", "--method", "rice", "--engine", "gpu"];
+    refuse(&pool, &["layer 2: the GPU engine has no crossing rate of max-pooling", "--engine cpu"]);
     refuse(&["estimate", "--adapter", "first"], &["--adapter first", "all"]);
     refuse(&["estimate", "--adapter", "0", "--engine", "cpu"], &["--adapter", "--engine gpu"]);
     refuse(&["estimate", "--engine", "gpu", "--precision", "f64"], &["--precision f64", "--engine cpu"]);

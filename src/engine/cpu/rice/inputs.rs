@@ -15,13 +15,13 @@ const LANES: usize = 16;
 /// Units that see the same, the filters of a group at one position, have one law. What a layer adds as it is, is their mean.
 pub(super) struct Processes {
     maps: Vec<Seen>,
-    bias_variance: f64,
+    pub(super) bias_variance: f64,
     /// The sources that are added as they are.
     means: Vec<usize>,
     switches: Switches,
     /// Filters that see the same through every map; dense layers are of filters at one position.
-    runs: Vec<Range<usize>>,
-    positions: usize,
+    pub(super) runs: Vec<Range<usize>>,
+    pub(super) positions: usize,
     sums: Vec<Sums>,
     /// Sums over the channels of a group.
     plane: Vec<Sums>,
@@ -101,6 +101,11 @@ impl Processes {
             group: vec![[0.0; 2]; layer.activation.group_size()],
             maps,
         }
+    }
+
+    /// The convolutions of what is seen: their sources and the variances of their weights.
+    pub(super) fn convolutions(&self) -> impl Iterator<Item = (usize, f64, Convolution)> {
+        self.maps.iter().filter_map(|seen| Some((seen.source, seen.weight_variance, seen.windows.as_ref()?.map)))
     }
 
     /// Bytes that those of a layer take.
@@ -273,18 +278,21 @@ impl<T: Real> WithSimd for FromInputs<'_, T> {
     fn with_simd<S: Simd>(self, _: S) -> bool {
         let Self { processes, sources, n, depth, rates } = self;
         for (point, rate) in rates.iter_mut().step_by(depth).enumerate() {
-            let rows = |source: usize| {
-                let (values, derivatives) = sources[source].split_at(sources[source].len() / 2);
-                let len = values.len() / n;
-                (&values[point * len..][..len], &derivatives[point * len..][..len])
-            };
-            match processes.rate(rows) {
+            match processes.rate(|source| at_point(&sources[source], n, point)) {
                 Some(at_point) => *rate = at_point,
                 None => return false,
             }
         }
         true
     }
+}
+
+/// The values and derivatives at one of `n` points, of rows of the values at all and then of derivatives.
+#[inline(always)]
+pub(super) fn at_point<T>(rows: &[T], n: usize, point: usize) -> (&[T], &[T]) {
+    let (values, derivatives) = rows.split_at(rows.len() / 2);
+    let len = values.len() / n;
+    (&values[point * len..][..len], &derivatives[point * len..][..len])
 }
 
 /// The sums of h^2 and of h h'.

@@ -1,11 +1,13 @@
 //! The Rice estimator: values and derivatives along the path are two rows of the same matrix products.
 
 mod inputs;
+mod pool;
 mod slopes;
 
 use std::sync::atomic::AtomicBool;
 
-use self::inputs::{FromInputs, Processes};
+use self::inputs::{FromInputs, Processes, at_point};
+use self::pool::Pool;
 use self::slopes::Differentiate;
 use super::activate::Activate;
 use super::affine::{LayerMap, Rows};
@@ -32,11 +34,12 @@ pub(super) fn block_bytes(architecture: &Architecture, per_path: usize, size: u1
     // The inputs and pre-activations of a layer, and what is kept for later ones.
     let kept = (0..=architecture.depth()).map(|layer| architecture.kept(layer).len()).max().unwrap_or(0) as u128;
     let values = 2 * size * (2 + kept) * widest + 8 * 2 * architecture.input_dim() as u128;
-    let layers = architecture.layers().iter();
+    let layers = architecture.layers();
     let of_layers: u128 =
-        layers.map(|layer| LayerMap::<f32>::bytes(layer, 0) * size / 4 + Processes::bytes(layer)).sum();
+        layers.iter().map(|layer| LayerMap::<f32>::bytes(layer, 0) * size / 4 + Processes::bytes(layer)).sum();
+    let of_pools: u128 = layers.windows(2).filter_map(|pair| Some(Pool::bytes(pair[1].max_pool()?, &pair[0]))).sum();
     // A vector grows to twice what it needs.
-    2 * points * (values + 8 * (architecture.depth() as u128 + 1)) + of_layers
+    2 * points * (values + 8 * (architecture.depth() as u128 + 2)) + of_layers + of_pools
 }
 
 /// Why a network has no result.
@@ -69,6 +72,8 @@ pub(super) struct Worker<'a, T> {
     z: Vec<T>,
     /// Of every layer at every point.
     rates: Vec<f64>,
+    /// Of crossings of max-pools at boundaries of other layers, at every point; empty without max-pools.
+    coinciding: Vec<f64>,
 }
 
 /// A layer, and what its rate depends on.
@@ -81,10 +86,12 @@ struct Layer<T> {
     width: usize,
     outputs: usize,
     rate: Rate,
+    /// The max-pool behind it.
+    pool: Option<Pool>,
 }
 
 enum Rate {
-    /// Nothing crosses.
+    /// Nothing crosses, or the layer before says what does.
     Zero,
     Inputs(Processes),
     PreActivations {
@@ -97,7 +104,7 @@ impl<T: Real> Layer<T> {
     fn new(ix: usize, layer: &network::Layer, law: Option<RateLaw>, variance: impl Fn(network::Affine) -> f64) -> Self {
         let switches = Switches::of_layer(layer);
         let rate = match law {
-            None => Rate::Zero,
+            None | Some(RateLaw::Pool) => Rate::Zero,
             Some(RateLaw::Inputs { bias_variance, .. }) => {
                 Rate::Inputs(Processes::new(ix, layer, switches, variance, bias_variance))
             }
@@ -109,6 +116,7 @@ impl<T: Real> Layer<T> {
             activation: Activate::new(layer),
             width: layer.affine.units(),
             outputs: layer.outputs(),
+            pool: None,
             rate,
         }
     }
@@ -121,20 +129,28 @@ impl<'a, T: Real> Worker<'a, T> {
         let laws = RateLaw::of_network(network);
         let n_drawn = RateLaw::n_drawn(&laws);
         let variance = |map| network.weights().variance(map);
-        let layers = architecture.layers().iter().zip(laws).enumerate();
+        let shapes = architecture.layers();
+        let of_layer = |ix: usize| Layer::new(ix, &shapes[ix], laws[ix], variance);
+        let mut layers: Vec<Layer<T>> = (0..shapes.len()).map(of_layer).collect();
+        for (layer, pair) in layers.iter_mut().zip(shapes.windows(2)) {
+            if let (Rate::Inputs(processes), Some(windows)) = (&layer.rate, pair[1].max_pool()) {
+                layer.pool = Some(Pool::new(windows, &pair[0], processes));
+            }
+        }
         Self {
             ensemble,
             unit: Estimator::Rice { points: per_path }.unit(ensemble),
             sampler: PointSampler::new(ensemble, per_path),
             points: Points::default(),
             paths_per_block: block_paths(architecture, per_path) as u64,
-            layers: layers.map(|(ix, (layer, law))| Layer::new(ix, layer, law, variance)).collect(),
+            layers,
             weights: vec![AffineWeights::default(); n_drawn],
             drawn: AffineWeights::default(),
             sources: vec![Vec::new(); architecture.depth() + 1],
             spare: Vec::new(),
             z: Vec::new(),
             rates: Vec::new(),
+            coinciding: Vec::new(),
         }
     }
 
@@ -151,7 +167,7 @@ impl<'a, T: Real> Worker<'a, T> {
             let end = n_paths.min(first.saturating_add(self.paths_per_block));
             self.sampler.fill(draw, first..end, &mut self.points).map_err(Failure::Error)?;
             self.set_rates(stop)?;
-            counts.extend(self.points.counts(&self.rates, self.unit));
+            counts.extend(self.points.counts(&self.rates, &self.coinciding, self.unit));
             first = end;
         }
         Ok(counts)
@@ -162,6 +178,7 @@ impl<'a, T: Real> Worker<'a, T> {
         let (n, depth) = (self.points.len(), self.layers.len());
         self.rates.clear();
         self.rates.resize(n * depth, 0.0);
+        self.coinciding.clear();
         self.keep(|_| false);
         let mut inputs = self.spare.pop().unwrap_or_default();
         inputs.clear();
@@ -194,6 +211,14 @@ impl<'a, T: Real> Worker<'a, T> {
             }
             if let Rate::PreActivations { levels, density } = &layer.rate {
                 from_pre_activations(levels, *density, &weights.bias, &self.z, n, rates.iter_mut().step_by(depth));
+            }
+            if let Some(pool) = &mut layer.pool {
+                self.coinciding.resize(n, 0.0);
+                for (point, coinciding) in self.coinciding.iter_mut().enumerate() {
+                    let at = pool.rates(|source| at_point(&sources[source], n, point), at_point(&self.z, n, point));
+                    rates[point * depth + 1] = at.crossings;
+                    *coinciding += at.coinciding;
+                }
             }
             let (ensemble, outputs) = (self.ensemble, layer.outputs);
             let kept = ensemble.network.architecture().kept(ix + 1);

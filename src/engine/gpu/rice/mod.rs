@@ -134,7 +134,7 @@ impl Worker {
             losses = 0;
             for ((ix, rates), points) in (complete..).zip(rates).zip(&inputs.points) {
                 match rates {
-                    Rates::Of(rates) => counts[ix].extend(points.counts(&rates, unit)),
+                    Rates::Of(rates) => counts[ix].extend(points.counts(&rates, &[], unit)),
                     Rates::Overflow { layer } => {
                         return Err(task.job().overflow(draws[ix], paths.start as u64, layer).into());
                     }

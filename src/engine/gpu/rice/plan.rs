@@ -88,7 +88,9 @@ impl Shape {
         let mut rates = Vec::new();
         for (l, ((layer, shape), law)) in architecture.layers().iter().zip(&layers).zip(&laws).enumerate() {
             rates.push(RatesFrom::of(l, layer, *law));
-            let what = if is_too_wide(layer) {
+            let what = if *law == Some(RateLaw::Pool) {
+                "the GPU engine has no crossing rate of max-pooling".to_owned()
+            } else if is_too_wide(layer) {
                 TOO_WIDE.to_owned()
             } else if rates[l].iterations(layer, shape) > MAX_ITERATIONS - LANES {
                 match shape.group_size() {

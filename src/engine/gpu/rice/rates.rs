@@ -24,7 +24,8 @@ pub(super) enum RatesFrom {
 impl RatesFrom {
     pub(super) fn of(ix: usize, layer: &Layer, law: Option<RateLaw>) -> Self {
         match law {
-            None => Self::Nothing,
+            // Those of pools are refused.
+            None | Some(RateLaw::Pool) => Self::Nothing,
             Some(RateLaw::PreActivations(_)) => Self::PreActivations,
             Some(RateLaw::Inputs { .. }) if processes::is_plain(layer) => Self::Inputs,
             Some(RateLaw::Inputs { .. }) => Self::Moments {
