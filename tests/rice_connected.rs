@@ -303,6 +303,8 @@ fn what_has_no_rates_is_refused_with_its_reason() {
         ("1x9-avg-5", "abs", "zero", "hidden layer 2 see one number of the input"),
         ("4-4-4~1", "relu", "zero", "layers that add outputs as they are"),
         ("1x9-c3k3-c3k3-8", "relu", "normal:1e-9", "fall silent"),
+        ("1x9-c3k3-max2-c3k3-8", "relu", "normal:1e-9", "fall silent"),
+        ("1x9-c3k3-avg2-c3k3-8", "relu", "normal:1e-9", "fall silent"),
     ] {
         let flags = [("arch", arch), ("activation", activation), ("bias", bias), ("method", "rice")];
         let error = Plan::from_flags(&common::flags(&flags)).expect_err(arch).to_string();
@@ -315,6 +317,8 @@ fn what_has_no_rates_is_refused_with_its_reason() {
         ("2x9-c4k1-5", "zero"),
         ("1x9-avg-5+", "zero"),
         ("1x9-c24k3-c24k3-8", "normal:1e-9"),
+        ("1x9-c24k3-max2-c24k3-8", "normal:1e-9"),
+        ("1x9-c24k3-avg2-c24k3-8", "normal:1e-9"),
         ("4-4-4+x3", "normal:1e-9"),
     ] {
         common::plan(&[("arch", arch), ("bias", bias), ("method", "rice")]);

@@ -280,24 +280,27 @@ fn silent_part(network: &RandomNetwork) -> f64 {
         pieces.breakpoints.contains(&0.0) && parts.any(|(slope, intercept)| *slope == 0.0 && *intercept == 0.0)
     };
     let layers = network.architecture().layers();
-    // Of what the sources are made of, with the input first.
-    let (mut lost, mut all, mut silent) = (0.0, 0.0, vec![0.0]);
+    // Of the sources, the input first: the part where what they are made of is silent, and whether their values can all be 0.
+    let (mut lost, mut all, mut known) = (0.0, 0.0, vec![(0.0, false)]);
     for (ix, layer) in layers.iter().enumerate() {
+        // A pool is silent where its values are.
+        if layer.affine.n_weights() == 0 {
+            known.push(known[ix]);
+            continue;
+        }
         let seen_silent = |(source, map): (usize, &Affine)| {
-            let falls = source.checked_sub(1).is_some_and(|before| falls_silent(&layers[before].activation));
+            let (silent, falls) = known[source];
             let n = match map {
                 Affine::Convolution(map) => map.channels_per_group(),
                 _ => map.fan_in(),
             } as f64;
             let now = if falls { ((n + 1.0) * (-n).exp2()).min(1.0) } else { 0.0 };
-            silent[source] + (1.0 - silent[source]) * now
+            silent + (1.0 - silent) * now
         };
         let before = sources(ix, layer).map(seen_silent).fold(1.0, f64::min);
-        if layer.affine.n_weights() > 0 {
-            lost += before * layer.groups() as f64;
-            all += layer.groups() as f64;
-        }
-        silent.push(before);
+        lost += before * layer.groups() as f64;
+        all += layer.groups() as f64;
+        known.push((before, falls_silent(&layer.activation)));
     }
     if all > 0.0 { lost / all } else { 0.0 }
 }
