@@ -12,10 +12,11 @@ mod grouping;
 mod laws;
 mod onnx;
 mod random;
+mod windows;
 
 pub(crate) use activation::pair_index;
 pub use activation::{Activation, ActivationKind, Pieces, pairs};
-pub use affine::{Affine, Convolution, Windows};
+pub use affine::{Affine, Convolution};
 pub use architecture::{Architecture, Layer, Skip};
 pub(crate) use connections::{Connection, SparseRows};
 pub use files::ReadOptions;
@@ -24,6 +25,7 @@ pub use grouping::Grouping;
 pub(crate) use laws::name_and_numbers;
 pub use laws::{BiasDensity, BiasLaw, WeightLaw};
 pub use random::RandomNetwork;
+pub use windows::Windows;
 
 use crate::error::{Error, Result};
 
