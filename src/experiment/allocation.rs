@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::stats::MIN_NETWORKS;
 
 /// Networks of a pilot. They are none of those that the estimate is made of, so that what is chosen does not depend on it.
-const NETWORKS: u64 = 8;
+const NETWORKS: u64 = 4;
 /// Networks that tell how long an estimate takes, where they are a small part of it.
 const MORE_NETWORKS: u64 = 256;
 const SMALL_PART: f64 = 0.05;
@@ -198,7 +198,10 @@ impl Pilot<'_> {
         // The first is the variance between paths and that between points, the second the former and 1 / STRATA of the latter.
         let [single, stratified] = within;
         let between_points = ((single - stratified) / (1.0 - 1.0 / STRATA as f64)).clamp(0.0, single);
-        let best = (costs.per_path / costs.per_point * between_points / (single - between_points)).sqrt();
+        // Where nothing seems to be left between paths, that is known to its standard error only.
+        let known_to = 2.0 / (STRATA - 1) as f64 / ((NETWORKS * (FEW_PATHS - 1)) as f64).sqrt();
+        let between_paths = (single - between_points).max(known_to * single);
+        let best = (costs.per_path / costs.per_point * between_points / between_paths).sqrt();
         // Without any variance there is nothing to gain.
         let best = if best.is_nan() { 1.0 } else { best.clamp(1.0, MAX_STRATA) };
         Ok(Some(best.log2().round().exp2() as usize))

@@ -69,6 +69,11 @@ impl WeightLaw {
         }
     }
 
+    /// Whether rows of a matrix are independent of each other.
+    pub(crate) fn has_independent_rows(self) -> bool {
+        self != Self::Orthogonal
+    }
+
     /// Whether the weights are independent normal variables.
     pub fn is_gaussian(self) -> bool {
         self.standard_law() == StandardLaw::Normal && self != Self::Orthogonal

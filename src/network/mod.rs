@@ -24,6 +24,7 @@ pub(crate) use files::natural_key;
 pub use grouping::Grouping;
 pub(crate) use laws::name_and_numbers;
 pub use laws::{BiasDensity, BiasLaw, WeightLaw};
+pub(crate) use random::RandomMatrix;
 pub use random::RandomNetwork;
 pub use windows::Windows;
 

@@ -69,40 +69,47 @@ impl RandomNetwork {
 
     /// Draws layer `layer` (the read-out comes after the last hidden one) of network `draw` into `out`.
     pub fn draw_layer(&self, draw: u64, layer: usize, out: &mut AffineWeights<f32>) {
-        let affine = self.architecture.affine_map(layer);
-        let tensor = 2 * layer as u32;
-        self.draw_matrix(&affine, Stream::new(self.seed, draw, tensor), &mut out.weight);
-        out.bias.resize(affine.n_biases(), 0.0);
-        match &self.bias_table {
-            Some(table) => table.fill(&Stream::new(self.seed, draw, tensor + 1), self.bias.std(affine), &mut out.bias),
-            None => out.bias.fill(0.0),
-        }
-        let skips = self.architecture.layers().get(layer).map_or(&[][..], |layer| &layer.skips);
-        out.skips.resize_with(skips.len(), Vec::new);
-        for (ix, (skip, weight)) in skips.iter().zip(&mut out.skips).enumerate() {
-            match &skip.map {
-                Some(map) => {
-                    self.draw_matrix(map, Stream::new(self.seed, draw, Self::skip_tensor(layer, ix)), weight);
-                }
+        self.weights_of(draw, layer).draw(&mut out.weight);
+        self.draw_bias(draw, layer, &mut out.bias);
+        let skips = self.architecture.layers().get(layer).map_or(0, |layer| layer.skips.len());
+        out.skips.resize_with(skips, Vec::new);
+        for (ix, weight) in out.skips.iter_mut().enumerate() {
+            match self.weights_of_skip(draw, layer, ix) {
+                Some(weights) => weights.draw(weight),
                 None => weight.clear(),
             }
         }
     }
 
+    /// Draws the biases of a layer.
+    pub(crate) fn draw_bias(&self, draw: u64, layer: usize, out: &mut Vec<f32>) {
+        let affine = self.architecture.affine_map(layer);
+        out.resize(affine.n_biases(), 0.0);
+        match &self.bias_table {
+            Some(table) => table.fill(&self.stream(draw, 2 * layer as u32 + 1), self.bias.std(affine), out),
+            None => out.fill(0.0),
+        }
+    }
+
+    /// The weights of a layer's main map, not drawn yet.
+    pub(crate) fn weights_of(&self, draw: u64, layer: usize) -> RandomMatrix<'_> {
+        let stream = self.stream(draw, 2 * layer as u32);
+        RandomMatrix { network: self, map: self.architecture.affine_map(layer), stream }
+    }
+
+    /// The weights of a hidden layer's skip number `ix`, where it has any.
+    pub(crate) fn weights_of_skip(&self, draw: u64, layer: usize, ix: usize) -> Option<RandomMatrix<'_>> {
+        let map = self.architecture.layers()[layer].skips[ix].map?;
+        Some(RandomMatrix { network: self, map, stream: self.stream(draw, Self::skip_tensor(layer, ix)) })
+    }
+
+    fn stream(&self, draw: u64, tensor: u32) -> Stream {
+        Stream::new(self.seed, draw, tensor)
+    }
+
     /// The tensor of the weights of a layer's skip number `ix`.
     pub(crate) fn skip_tensor(layer: usize, ix: usize) -> u32 {
         SKIP_TENSORS + MAX_SKIPS as u32 * layer as u32 + ix as u32
-    }
-
-    fn draw_matrix(&self, map: &Affine, stream: Stream, out: &mut Vec<f32>) {
-        let [rows, columns] = map.matrix();
-        out.resize(rows * columns, 0.0);
-        if self.weights == WeightLaw::Orthogonal {
-            self.weight_table.fill(&stream, 1.0, out);
-            orthonormalise(out, rows, columns);
-        } else {
-            self.weight_table.fill(&stream, self.weights.variance(*map).sqrt(), out);
-        }
     }
 
     /// Draws network `draw` with its read-out.
@@ -116,6 +123,40 @@ impl RandomNetwork {
         });
         let affine = affine.collect();
         Network { architecture: self.architecture.clone(), affine }
+    }
+}
+
+/// The weights of one map of one draw: a row for each of its inputs.
+#[derive(Debug)]
+pub(crate) struct RandomMatrix<'a> {
+    network: &'a RandomNetwork,
+    map: Affine,
+    stream: Stream,
+}
+
+impl RandomMatrix<'_> {
+    /// Draws all.
+    pub(crate) fn draw(&self, out: &mut Vec<f32>) {
+        let [rows, columns] = self.map.matrix();
+        out.resize(rows * columns, 0.0);
+        if self.has_independent_rows() {
+            self.draw_rows(0, out);
+        } else {
+            self.network.weight_table.fill(&self.stream, 1.0, out);
+            orthonormalise(out, rows, columns);
+        }
+    }
+
+    /// Whether rows can be drawn without the others.
+    pub(crate) fn has_independent_rows(&self) -> bool {
+        self.network.weights.has_independent_rows()
+    }
+
+    /// Draws consecutive rows, as many as there is room for, from row `first` on. Not where rows depend on each other.
+    pub(crate) fn draw_rows(&self, first: usize, out: &mut [f32]) {
+        let [_, columns] = self.map.matrix();
+        let std = self.network.weights.variance(self.map).sqrt();
+        self.network.weight_table.fill_from(&self.stream, (first * columns) as u64, std, out);
     }
 }
 

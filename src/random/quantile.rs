@@ -198,12 +198,17 @@ impl QuantileTable {
 
     /// Fills `values` with values `0, 1, 2, ...` of a stream, with standard deviation `std`.
     pub fn fill(&self, stream: &Stream, std: f64, values: &mut [f32]) {
+        self.fill_from(stream, 0, std, values);
+    }
+
+    /// Fills `values` with values `first, first + 1, ...` of a stream, with standard deviation `std`.
+    pub fn fill_from(&self, stream: &Stream, first: u64, std: f64, values: &mut [f32]) {
         const TILE: usize = 1024;
         let scale = self.scale(std);
         let mut words = [0; TILE];
-        for (tile_ix, tile) in values.chunks_mut(TILE).enumerate() {
+        for (element, tile) in (first..).step_by(TILE).zip(values.chunks_mut(TILE)) {
             let words = &mut words[..tile.len()];
-            stream.fill((tile_ix * TILE / 4) as u64, words);
+            stream.words(element, words);
             pulp::Arch::new().dispatch(Convert { entries: &self.entries, words, scale, values: tile });
         }
     }
@@ -318,6 +323,13 @@ mod tests {
         let stream = Stream::new(3, 1, 4);
         for len in [0, 1, 63, 64, 65, 1023, 1024, 1025, 3001] {
             let mut values = vec![f32::NAN; len];
+            for first in [0, 1, 2, 3, 4, 1021, 1 << 32] {
+                table.fill_from(&stream, first, 0.7, &mut values);
+                assert!(
+                    values.iter().zip(first..).all(|(&v, element)| v == table.element(&stream, element, 0.7)),
+                    "length {len} from {first}"
+                );
+            }
             table.fill(&stream, 0.7, &mut values);
             assert!(
                 values.iter().enumerate().all(|(e, &v)| v == table.element(&stream, e as u64, 0.7)),

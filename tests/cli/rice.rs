@@ -1,5 +1,7 @@
 //! `linregions estimate` with the Rice estimator, with chosen numbers of paths, and comparing methods.
 
+use std::process::Command;
+
 use super::{Directory, read, refuse, rows, run, stderr, stdout, succeed};
 
 fn number(row: &std::collections::HashMap<String, String>, column: &str) -> f64 {
@@ -89,9 +91,21 @@ fn wrong_numbers_and_ensembles_without_rates_are_refused() {
     }
     // What cannot fit is refused before the pilot.
     refuse(
-        &["estimate", "--method", "rice", "--arch", "2-100000x9", "--engine", "cpu"],
-        &["2-100000x9", "GiB of memory", "are available"],
+        &["estimate", "--method", "rice", "--arch", "1-8000000000-2", "--engine", "cpu"],
+        &["1-8000000000-2", "GiB of memory", "are available"],
     );
+}
+
+/// The weights of this network would take 3.2 GB; a limit of the shell allows less than half of that.
+#[test]
+fn weights_are_not_kept() {
+    let script = "ulimit -v 1500000; exec \"$0\" estimate --method rice --engine cpu --threads 1 \
+                  --arch 100-20000x3 --networks 2 --paths-per-network 1 --format csv";
+    let output = Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_linregions")]).output().expect("a shell");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let total = &rows(stdout(&output))[0];
+    let [density, at_infinite_width] = [number(total, "mean_density"), number(total, "infinite_width_density")];
+    assert!((density / at_infinite_width - 1.0).abs() < 0.1, "{density}, {at_infinite_width}");
 }
 
 /// Without biases boundaries are known and crossings are not, where narrow layers fall silent.

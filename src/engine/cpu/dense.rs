@@ -3,11 +3,16 @@
 //! Along a short path most units of a wide layer stay on one piece. Those that stay silent add nothing to the next layer, and where they are many, a
 //! product with the others alone takes less time than it takes to put these together.
 
+use std::sync::atomic::AtomicBool;
+
 use pulp::{Simd, WithSimd};
 
 use super::affine::Rows;
+use super::drawn::Drawn;
+use super::halt::{Halt, check};
 use super::product::add_product;
 use super::real::Real;
+use crate::network::RandomMatrix;
 
 /// Narrower products are too short to gain.
 const NARROWEST: usize = 128;
@@ -18,6 +23,9 @@ const COPY: usize = 16;
 /// Wide products are sums over so many inputs at a time, whose weights stay in the cache. What is left out changes none of these sums, so that
 /// equal rows of different blocks have equal products.
 const CHUNK: usize = 256;
+
+/// So few weights take as long to draw as to leave out.
+const FEW_WEIGHTS: usize = 256;
 
 /// A dense layer without its biases.
 pub(super) struct DenseMap<T> {
@@ -72,14 +80,45 @@ impl<T: Real> DenseMap<T> {
         }
     }
 
+    /// Adds its product with weights that are drawn here and now, but for those of inputs that are zero in all rows.
+    pub(super) fn add_drawn(
+        &mut self,
+        matrix: &RandomMatrix,
+        drawn: &mut Drawn<T>,
+        rows: Rows<T>,
+        units: usize,
+        z: &mut [T],
+        stop: &AtomicBool,
+    ) -> Result<(), Halt> {
+        let n = z.len() / units;
+        self.live.clear();
+        if units < NARROWEST {
+            self.live.extend(0..self.inputs);
+        } else {
+            pulp::Arch::new().dispatch(FindSilent { rows, n, silent: &mut self.silent, inputs: self.inputs });
+            let gaps = self.silent.chunk_by_mut(|a, b| a == b).filter(|gap| gap[0]);
+            gaps.filter(|gap| gap.len() * units < FEW_WEIGHTS).for_each(|gap| gap.fill(false));
+            self.live.extend((0..self.inputs).filter(|&input| !self.silent[input]));
+        }
+        for live in self.live.chunks(Drawn::<T>::inputs_at_once(units)) {
+            check(stop)?;
+            let weights = drawn.of_inputs(matrix, live, units);
+            let has_gaps = live[live.len() - 1] - live[0] >= live.len();
+            let left = if has_gaps || rows.picked.is_some() {
+                gather(rows, n, live, &mut self.values);
+                (self.values.as_slice(), [live.len(), 1])
+            } else {
+                (&rows.values[live[0]..], [rows.stride, 1])
+            };
+            add_product([n, live.len(), units], left, (weights, [units, 1]), (z, units));
+        }
+        Ok(())
+    }
+
     /// Adds the product of the live inputs of a chunk, of which `first` is the first input.
     fn add_live(&mut self, weight: &[T], first: usize, rows: Rows<T>, units: usize, z: &mut [T]) {
         let (n, live) = (z.len() / units, self.live.as_slice());
-        self.values.clear();
-        for ix in 0..n {
-            let row = rows.row(ix);
-            self.values.extend(live.iter().map(|&input| row[input]));
-        }
+        gather(rows, n, live, &mut self.values);
         self.weights.clear();
         live.iter().for_each(|input| self.weights.extend_from_slice(&weight[(input - first) * units..][..units]));
         let (left, right) = ((self.values.as_slice(), [live.len(), 1]), (self.weights.as_slice(), [units, 1]));
@@ -91,6 +130,15 @@ impl<T: Real> DenseMap<T> {
     pub(super) fn add_column(weight: &[T], input: usize, factor: T, z: &mut [T]) {
         let column = &weight[input * z.len()..][..z.len()];
         z.iter_mut().zip(column).for_each(|(z, &w)| *z += factor * w);
+    }
+}
+
+/// What `n` rows have at some inputs, one row after the other.
+fn gather<T: Real>(rows: Rows<T>, n: usize, inputs: &[usize], values: &mut Vec<T>) {
+    values.clear();
+    for ix in 0..n {
+        let row = rows.row(ix);
+        values.extend(inputs.iter().map(|&input| row[input]));
     }
 }
 

@@ -4,6 +4,7 @@ mod activate;
 mod affine;
 mod convolution;
 mod dense;
+mod drawn;
 mod exact;
 mod halt;
 mod product;
@@ -18,14 +19,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use self::affine::LayerMap;
 use self::halt::{Halt, check};
 use self::real::Real;
-use self::worker::{Worker, block_rows};
+use self::worker::Worker;
 use super::{Engine, Estimator, Method, PathCounts, Precision, Provenance};
 use crate::ensemble::Ensemble;
 use crate::error::{Error, Result};
-use crate::network::{Affine, Layer, Network};
+use crate::network::Network;
 use crate::path::Path;
 use crate::trace::{Trace, check_dimension};
 
@@ -227,39 +227,15 @@ impl Engine for CpuEngine {
     }
 
     fn memory_needed(&self, ensemble: &Ensemble, estimator: Estimator) -> Result<u128> {
-        let architecture = ensemble.network.architecture();
-        let (size, drawn) = match self.precision {
-            Precision::F32 => (4, 0),
-            Precision::F64 => (8, 4),
-        };
-        let of_layer = |layer: &Layer| layer.maps().map(Affine::n_weights).sum::<u128>();
-        let widest = architecture.layers().iter().map(of_layer).max().unwrap_or(0);
-        let blocks = match estimator {
-            Estimator::Count(_) => {
-                let rows = block_rows(architecture) as u128 + 3;
-                let of_layer = |(ix, layer): (usize, &Layer)| {
-                    let values = (layer.affine.units() + layer.outputs() + 2 * architecture.kept_len(ix + 1)) as u128
-                        * rows
-                        * size;
-                    let pairs = if layer.activation.group_size() == 1 { 0 } else { layer.activation.n_switches() };
-                    // What is known of every row, of the stage and of what it puts out, with a bend, and the stage itself.
-                    let known = (2 * 24 + 16 + 24 + 8) * rows + (1 << 10);
-                    values
-                        + known
-                        + LayerMap::<f32>::bytes(layer, rows) * size / 4
-                        + exact::bytes_for_kinks(architecture, ix, rows)
-                        + (16 + 2 * size) * layer.affine.units() as u128
-                        + (16 + layer.groups() as u128) * pairs as u128
-                };
-                let layers: u128 = architecture.layers().iter().enumerate().map(of_layer).sum();
-                layers + 2 * architecture.input_dim() as u128 * rows * size
-            }
-            Estimator::Rice { points } => rice::block_bytes(architecture, points, size),
+        let thread = match (estimator, self.precision) {
+            (Estimator::Count(_), Precision::F32) => worker::bytes::<f32>(ensemble.network.architecture()),
+            (Estimator::Count(_), Precision::F64) => worker::bytes::<f64>(ensemble.network.architecture()),
+            (Estimator::Rice { points }, Precision::F32) => rice::bytes::<f32>(&ensemble.network, points),
+            (Estimator::Rice { points }, Precision::F64) => rice::bytes::<f64>(&ensemble.network, points),
         };
         // The points drawn, the path made of them, and what its growth leaves unused.
         let path = 4 * 8 * ensemble.path.n_coordinates();
-        let thread = architecture.n_hidden_parameters() * size + widest * drawn + blocks + path;
-        Ok(thread * self.pool.current_num_threads() as u128)
+        Ok((thread + path) * self.pool.current_num_threads() as u128)
     }
 
     fn networks_at_once(&self) -> u64 {

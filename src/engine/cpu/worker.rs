@@ -2,24 +2,49 @@
 
 use std::sync::atomic::AtomicBool;
 
+use super::affine::LayerMap;
 use super::exact::{self, Block};
 use super::halt::{Halt, check};
 use super::real::Real;
 use super::sampled;
 use crate::engine::{Method, PathCounts};
 use crate::ensemble::Ensemble;
-use crate::network::{AffineWeights, Architecture, Network, RandomNetwork};
+use crate::network::{Affine, AffineWeights, Architecture, Layer, Network, RandomNetwork};
 use crate::path::Path;
 use crate::trace::Crossing;
 
 /// Rows of a block: enough to feed the matrix product, few enough to stay in the cache.
-pub(super) fn block_rows(architecture: &Architecture) -> usize {
+fn block_rows(architecture: &Architecture) -> usize {
     const ELEMENTS: usize = 1 << 17;
     let hidden = architecture.layers().iter().map(|layer| layer.affine.units());
     let widest = hidden.chain([architecture.input_dim()]).max().unwrap_or(1);
     // Convolutions go row by row, and their layers are wide.
     let least = if architecture.is_dense_chain() { 32 } else { 4 };
     (ELEMENTS / widest).clamp(least, 512)
+}
+
+/// Bytes that a thread takes.
+pub(super) fn bytes<T: Real>(architecture: &Architecture) -> u128 {
+    let (size, rows) = (size_of::<T>() as u128, block_rows(architecture) as u128 + 3);
+    let of_layer = |(ix, layer): (usize, &Layer)| {
+        let values = (layer.affine.units() + layer.outputs() + 2 * architecture.kept_len(ix + 1)) as u128 * rows * size;
+        let pairs = if layer.activation.group_size() == 1 { 0 } else { layer.activation.n_switches() };
+        // What is known of every row, of the stage and of what it puts out, with a bend, and the stage itself.
+        let known = (2 * 24 + 16 + 24 + 8) * rows + (1 << 10);
+        values
+            + known
+            + LayerMap::<T>::bytes(layer, rows)
+            + exact::bytes_for_kinks(architecture, ix, rows)
+            + (16 + 2 * size) * layer.affine.units() as u128
+            + (16 + layer.groups() as u128) * pairs as u128
+    };
+    let layers: u128 = architecture.layers().iter().enumerate().map(of_layer).sum();
+    let inputs = 2 * architecture.input_dim() as u128 * rows * size;
+    // Layers are drawn one by one into 32-bit numbers, which become the weights where these have as many bits.
+    let of_weights = |layer: &Layer| layer.maps().map(Affine::n_weights).sum::<u128>();
+    let widest = architecture.layers().iter().map(of_weights).max().unwrap_or(0);
+    let drawn = if size_of::<T>() == size_of::<f32>() { 0 } else { size_of::<f32>() as u128 * widest };
+    architecture.n_hidden_parameters() * size + drawn + layers + inputs
 }
 
 /// One thread's memory, reused from network to network.

@@ -11,35 +11,42 @@ use self::pool::Pool;
 use self::slopes::Differentiate;
 use super::activate::Activate;
 use super::affine::{LayerMap, Rows};
+use super::drawn::{Drawn, RandomLayer};
 use super::halt::{Halt, check};
 use super::real::{AllFinite, Real};
-use super::worker::{block_rows, draw_layer};
 use crate::engine::{Estimator, PathCounts};
 use crate::ensemble::Ensemble;
 use crate::error::Error;
-use crate::network::{self, AffineWeights, Architecture, BiasDensity};
+use crate::network::{self, Architecture, BiasDensity, RandomNetwork};
 use crate::rice::{PointSampler, Points, RateLaw};
 use crate::theory::rice::Switches;
 
-/// Paths with so many points each whose values and derivatives make a block.
+/// Paths with so many points each whose values and derivatives make a block. Weights are drawn again for every block, so there are few.
 fn block_paths(architecture: &Architecture, per_path: usize) -> usize {
-    (block_rows(architecture) / 2 / per_path).max(1)
+    const ELEMENTS: usize = 1 << 20;
+    let hidden = architecture.layers().iter().map(|layer| layer.affine.units());
+    let widest = hidden.chain([architecture.input_dim()]).max().unwrap_or(1);
+    // A weight of a convolution is used so often that drawing it does not count.
+    let least = if architecture.is_dense_chain() { 256 } else { 4 };
+    let rows = (ELEMENTS / widest).clamp(least, 1024);
+    (rows / 2 / per_path).max(1)
 }
 
-/// Bytes of a thread's blocks, with numbers of so many bytes.
-pub(super) fn block_bytes(architecture: &Architecture, per_path: usize, size: u128) -> u128 {
+/// Bytes that a thread takes.
+pub(super) fn bytes<T: Real>(network: &RandomNetwork, per_path: usize) -> u128 {
+    let (architecture, size) = (network.architecture(), size_of::<T>() as u128);
     let points = block_paths(architecture, per_path) as u128 * per_path as u128;
     let hidden = architecture.layers().iter().map(|layer| layer.affine.units().max(layer.outputs()));
     let widest = hidden.chain([architecture.input_dim()]).max().unwrap_or(1) as u128;
-    // The inputs and pre-activations of a layer, and what is kept for later ones.
+    // The inputs and pre-activations of a layer, its inputs once more, and what is kept for later ones.
     let kept = (0..=architecture.depth()).map(|layer| architecture.kept(layer).len()).max().unwrap_or(0) as u128;
-    let values = 2 * size * (2 + kept) * widest + 8 * 2 * architecture.input_dim() as u128;
+    let values = 2 * size * (3 + kept) * widest + 8 * 2 * architecture.input_dim() as u128;
     let layers = architecture.layers();
-    let of_layers: u128 =
-        layers.iter().map(|layer| LayerMap::<f32>::bytes(layer, 0) * size / 4 + Processes::bytes(layer)).sum();
+    let of_layers: u128 = layers.iter().map(|layer| LayerMap::<T>::bytes(layer, 0) + Processes::bytes(layer)).sum();
     let of_pools: u128 = layers.windows(2).filter_map(|pair| Some(Pool::bytes(pair[1].max_pool()?, &pair[0]))).sum();
+    let drawn = layers.iter().map(|layer| Drawn::<T>::bytes(layer, network.weights())).max().unwrap_or(0);
     // A vector grows to twice what it needs.
-    2 * points * (values + 8 * (architecture.depth() as u128 + 2)) + of_layers + of_pools
+    2 * points * (values + 8 * (architecture.depth() as u128 + 2)) + of_layers + of_pools + drawn
 }
 
 /// Why a network has no result.
@@ -62,8 +69,9 @@ pub(super) struct Worker<'a, T> {
     points: Points,
     paths_per_block: u64,
     layers: Vec<Layer<T>>,
-    weights: Vec<AffineWeights<T>>,
-    drawn: AffineWeights<f32>,
+    /// Layers whose weights are needed, the first so many.
+    n_drawn: usize,
+    drawn: Drawn<T>,
     /// The network's inputs, then the outputs of every layer, as long as they are needed: values of all points, then derivatives.
     sources: Vec<Vec<T>>,
     /// What sources that are no longer needed were in.
@@ -127,7 +135,6 @@ impl<'a, T: Real> Worker<'a, T> {
         let network = &ensemble.network;
         let architecture = network.architecture();
         let laws = RateLaw::of_network(network);
-        let n_drawn = RateLaw::n_drawn(&laws);
         let variance = |map| network.weights().variance(map);
         let shapes = architecture.layers();
         let of_layer = |ix: usize| Layer::new(ix, &shapes[ix], laws[ix], variance);
@@ -144,8 +151,8 @@ impl<'a, T: Real> Worker<'a, T> {
             points: Points::default(),
             paths_per_block: block_paths(architecture, per_path) as u64,
             layers,
-            weights: vec![AffineWeights::default(); n_drawn],
-            drawn: AffineWeights::default(),
+            n_drawn: RateLaw::n_drawn(&laws),
+            drawn: Drawn::default(),
             sources: vec![Vec::new(); architecture.depth() + 1],
             spare: Vec::new(),
             z: Vec::new(),
@@ -156,9 +163,6 @@ impl<'a, T: Real> Worker<'a, T> {
 
     /// The expected crossings on all paths of network `draw`.
     pub(super) fn expect(&mut self, draw: u64, stop: &AtomicBool) -> Result<Vec<PathCounts>, Failure> {
-        for (layer, weights) in self.weights.iter_mut().enumerate() {
-            draw_layer(&self.ensemble.network, draw, layer, &mut self.drawn, weights);
-        }
         let n_paths = self.ensemble.paths_per_network;
         let mut counts = Vec::new();
         let mut first = 0;
@@ -166,15 +170,15 @@ impl<'a, T: Real> Worker<'a, T> {
             check(stop)?;
             let end = n_paths.min(first.saturating_add(self.paths_per_block));
             self.sampler.fill(draw, first..end, &mut self.points).map_err(Failure::Error)?;
-            self.set_rates(stop)?;
+            self.set_rates(draw, stop)?;
             counts.extend(self.points.counts(&self.rates, &self.coinciding, self.unit));
             first = end;
         }
         Ok(counts)
     }
 
-    /// The rates of all layers at the points at hand.
-    fn set_rates(&mut self, stop: &AtomicBool) -> Result<(), Halt> {
+    /// The rates of all layers of network `draw` at the points at hand.
+    fn set_rates(&mut self, draw: u64, stop: &AtomicBool) -> Result<(), Halt> {
         let (n, depth) = (self.points.len(), self.layers.len());
         self.rates.clear();
         self.rates.resize(n * depth, 0.0);
@@ -196,8 +200,10 @@ impl<'a, T: Real> Worker<'a, T> {
                     return Err(Halt::Overflow { layer: ix });
                 }
             }
-            // Nothing behind crosses.
-            let Some(weights) = self.weights.get(ix) else { return Ok(()) };
+            if ix == self.n_drawn {
+                // Nothing behind crosses.
+                return Ok(());
+            }
             self.z.resize(2 * n * layer.width, T::default());
             let sources = &self.sources;
             let rows = |source: usize| Rows {
@@ -205,12 +211,14 @@ impl<'a, T: Real> Worker<'a, T> {
                 stride: sources[source].len() / (2 * n),
                 picked: None,
             };
-            layer.map.differentiate(weights, rows(ix), layer.skips.iter().map(|&skip| rows(skip)), &mut self.z);
+            let random = RandomLayer { network: &self.ensemble.network, draw, ix };
+            let skips = layer.skips.iter().map(|&skip| rows(skip));
+            layer.map.differentiate(random, &mut self.drawn, rows(ix), skips, &mut self.z, stop)?;
             if !pulp::Arch::new().dispatch(AllFinite(&self.z)) {
                 return Err(Halt::Overflow { layer: ix });
             }
             if let Rate::PreActivations { levels, density } = &layer.rate {
-                from_pre_activations(levels, *density, &weights.bias, &self.z, n, rates.iter_mut().step_by(depth));
+                from_pre_activations(levels, *density, self.drawn.bias(), &self.z, n, rates.iter_mut().step_by(depth));
             }
             if let Some(pool) = &mut layer.pool {
                 self.coinciding.resize(n, 0.0);
