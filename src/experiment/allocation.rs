@@ -13,7 +13,8 @@ use crate::stats::MIN_NETWORKS;
 
 /// Networks of a pilot. They are none of those that the estimate is made of, so that what is chosen does not depend on it.
 const NETWORKS: u64 = 4;
-/// Networks that tell how long an estimate takes, where they are a small part of it.
+/// Networks that tell how long an estimate takes, where so many are a small part of it.
+const LEAST_MORE_NETWORKS: u64 = 16;
 const MORE_NETWORKS: u64 = 256;
 const SMALL_PART: f64 = 0.05;
 
@@ -168,11 +169,12 @@ impl Pilot<'_> {
 
     /// A choice with a better idea of how many networks it takes, if these are many.
     fn refine(&mut self, choice: Choice, costs: &Costs) -> Result<Option<Choice>> {
-        let few = choice.networks.is_none_or(|networks| MORE_NETWORKS as f64 > SMALL_PART * networks);
-        if self.plan.target_error.is_none() || few {
+        let has_target = self.plan.target_error.is_some();
+        let small_part = choice.networks.map_or(0, |networks| (SMALL_PART * networks) as u64);
+        if !has_target || small_part < LEAST_MORE_NETWORKS {
             return Ok(Some(choice));
         }
-        let sample = self.observe(choice.estimator, costs, MORE_NETWORKS, choice.paths)?;
+        let sample = self.observe(choice.estimator, costs, small_part.min(MORE_NETWORKS), choice.paths)?;
         let networks = |sample: Sample| self.networks(sample.relative_variance(choice.paths));
         Ok(sample.map(|sample| Choice { networks: Some(networks(sample)), ..choice }))
     }

@@ -27,7 +27,7 @@ fn block_paths(architecture: &Architecture, per_path: usize) -> usize {
     let hidden = architecture.layers().iter().map(|layer| layer.affine.units());
     let widest = hidden.chain([architecture.input_dim()]).max().unwrap_or(1);
     // A weight of a convolution is used so often that drawing it does not count.
-    let least = if architecture.is_dense_chain() { 256 } else { 4 };
+    let least = if architecture.is_dense_chain() { 64 } else { 4 };
     let rows = (ELEMENTS / widest).clamp(least, 1024);
     (rows / 2 / per_path).max(1)
 }
