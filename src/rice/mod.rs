@@ -27,8 +27,8 @@
 //! network are [spread out](crate::path::EvenPaths). Networks are independent, so errors over networks
 //! are valid.
 //!
-//! Weights are drawn where they are multiplied, those of some inputs at a time, and not kept: memory does not grow with them. Inputs that are 0 at all
-//! points at hand need none.
+//! On the CPU weights of dense layers are drawn where they are multiplied, those of some inputs at a time, and not kept; inputs that are 0 at all
+//! points at hand need none. Those of a convolution, and orthogonal ones, are drawn as a whole.
 //!
 //! Where a rate is nearly all in intervals too short to be met by points, the estimate would take forever to see it: [`check`]
 //! refuses what it knows of that kind.
