@@ -141,7 +141,7 @@ impl Moments {
         let length_unit = ensemble.path.law().length_unit(ensemble.path.dim());
         Self {
             count_unit: estimator.unit(ensemble),
-            independent_paths: matches!(estimator, Estimator::Count(_)),
+            independent_paths: !estimator.is_rice(),
             ..Self::new(depth, ensemble.paths_per_network, length_unit)
         }
     }

@@ -74,6 +74,15 @@ impl<F: Fn(u64, u64) -> u64 + Send + Sync> Engine for Scripted<F> {
         Ok(counts.into_iter().map(|counts| PathCounts { knots: None, ..counts }).collect())
     }
 
+    fn expect_from_features(
+        &self,
+        ensemble: &Ensemble,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>> {
+        self.expect(ensemble, 1, networks, stop)
+    }
+
     fn count_given(&self, _: &Network, _: &[&Path], _: Method) -> Result<Vec<PathCounts>> {
         unreachable!("runs draw their networks")
     }

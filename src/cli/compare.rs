@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::estimate::{EstimateArgs, Output, write_summary};
 use super::{Format, complain, interrupted, print, table};
+use crate::engine::Estimator;
 use crate::error::{Error, Result};
 use crate::experiment::{Choice, EnsembleFlags, Estimate, OutputFile, Plan, SummaryRow, allocate, estimate};
 use crate::stats::{Density, Quantity};
@@ -31,12 +32,17 @@ impl Run {
 }
 
 pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
-    let (plans, left_out) = plans(&args.ensemble)?;
+    let (plans, mut left_out) = plans(&args.ensemble)?;
     let mut planned = Vec::new();
     for plan in plans {
-        let engine = args.engine.build_for(&plan, args.quiet)?;
-        plan.check_memory(engine.as_ref())?;
-        planned.push((plan, engine));
+        let engine = args.engine.build_for(&[&plan], args.quiet)?;
+        match plan.check_memory(engine.as_ref()) {
+            Err(reason) if plan.estimator == Estimator::RiceFeatures => left_out.push(reason),
+            checked => {
+                checked?;
+                planned.push((plan, engine));
+            }
+        }
     }
     let summary = args.csv.as_deref().map(OutputFile::create).transpose()?;
     let (mut runs, mut told) = (Vec::new(), BTreeSet::new());
@@ -64,14 +70,14 @@ pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
         Format::Csv => SummaryRow::write_csv(&rows, out),
         Format::Json => SummaryRow::write_json(&rows, out),
     })?;
-    if let Some(reason) = left_out.filter(|_| !args.quiet) {
-        complain(format_args!("left out: {reason}"));
+    if !args.quiet {
+        left_out.iter().for_each(|reason| complain(format_args!("left out: {reason}")));
     }
     Ok(())
 }
 
-/// The methods to compare, exact counting first, and why one is left out.
-fn plans(flags: &EnsembleFlags) -> Result<(Vec<Plan>, Option<Error>)> {
+/// The methods to compare, exact counting first, and why others are left out.
+fn plans(flags: &EnsembleFlags) -> Result<(Vec<Plan>, Vec<Error>)> {
     let target = match (&flags.target_error, flags.networks) {
         (None, None) => Some("1%".to_owned()),
         (target, _) => target.clone(),
@@ -80,7 +86,7 @@ fn plans(flags: &EnsembleFlags) -> Result<(Vec<Plan>, Option<Error>)> {
         Plan::from_flags(&EnsembleFlags {
             method: method.to_owned(),
             target_error: target.clone(),
-            paths_per_network: flags.paths_per_network.or(paths),
+            paths_per_network: flags.paths_per_network.or(paths).filter(|_| method != "rice-features"),
             points: flags.points.filter(|_| method == "rice"),
             ..flags.clone()
         })
@@ -90,14 +96,17 @@ fn plans(flags: &EnsembleFlags) -> Result<(Vec<Plan>, Option<Error>)> {
         plans.push(plan("exact", Some(Choice::Auto))?);
     }
     plans.push(plan("sampled", None)?);
-    // What the first methods admit, only this one can refuse.
-    match plan("rice", None) {
-        Ok(rice) => {
-            plans.push(rice);
-            Ok((plans, None))
+    // What the first methods admit, only these can refuse.
+    let mut left_out: Vec<Error> = Vec::new();
+    for method in ["rice", "rice-features"] {
+        match plan(method, None) {
+            Ok(plan) => plans.push(plan),
+            // Both for one reason.
+            Err(reason) if left_out.iter().any(|other| other.to_string() == reason.to_string()) => {}
+            Err(reason) => left_out.push(reason),
         }
-        Err(reason) => Ok((plans, Some(reason))),
     }
+    Ok((plans, left_out))
 }
 
 fn write_table(out: &mut dyn Write, runs: &[Run]) -> std::io::Result<()> {

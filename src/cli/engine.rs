@@ -63,14 +63,17 @@ impl EngineFlags {
         }
     }
 
-    /// The engine for a plan: `auto` takes the processor for expected crossings, which are done before a GPU has started.
+    /// The engine for plans: `auto` takes the processor where all are of expected crossings, which are done before a GPU has started, and
+    /// where one draws features.
     ///
     /// # Errors
     /// Those of [`EngineFlags::build`].
-    pub(super) fn build_for(&self, plan: &Plan, quiet: bool) -> Result<Box<dyn Engine>> {
-        match plan.estimator {
-            Estimator::Rice { .. } if self.engine == EngineChoice::Auto && !self.asks_for_gpu()? => self.cpu(),
-            _ => self.build([plan.ensemble.network.architecture()], quiet),
+    pub(super) fn build_for(&self, plans: &[&Plan], quiet: bool) -> Result<Box<dyn Engine>> {
+        let is_for_cpu = plans.iter().all(|plan| plan.estimator.is_rice())
+            || plans.iter().any(|plan| plan.estimator == Estimator::RiceFeatures);
+        match is_for_cpu && self.engine == EngineChoice::Auto && !self.asks_for_gpu()? {
+            true => self.cpu(),
+            false => self.build(plans.iter().map(|plan| plan.ensemble.network.architecture()), quiet),
         }
     }
 

@@ -56,7 +56,7 @@ pub(super) fn run(args: &EstimateArgs, stop: &AtomicBool) -> Result<()> {
         return compare::run(args, stop);
     }
     let mut plan = Plan::from_flags(&args.ensemble)?;
-    let engine = args.engine.build_for(&plan, args.quiet)?;
+    let engine = args.engine.build_for(&[&plan], args.quiet)?;
     // Before any output is opened and any path is drawn.
     plan.check_memory(engine.as_ref())?;
     for output in [&args.csv, &args.draws] {

@@ -11,7 +11,7 @@ use super::estimate::{progress_bar, show};
 use super::{complain, interrupted, print, table};
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::experiment::{Member, Progress, Shard, Sweep, SweepObserver, SweepPlan, expected_seconds};
+use crate::experiment::{Member, Plan, Progress, Shard, Sweep, SweepObserver, SweepPlan, expected_seconds};
 
 #[derive(Debug, Args)]
 #[command(
@@ -48,8 +48,8 @@ pub(super) struct SweepArgs {
 
 pub(super) fn run(args: &SweepArgs, stop: &AtomicBool) -> Result<()> {
     let plan = SweepPlan::read(&args.plan)?;
-    let shapes = plan.members.iter().map(|member| member.plan.ensemble.network.architecture());
-    let engine = args.engine.build(shapes, args.quiet)?;
+    let plans: Vec<&Plan> = plan.members.iter().map(|member| &member.plan).collect();
+    let engine = args.engine.build_for(&plans, args.quiet)?;
     for (ix, member) in plan.members.iter().enumerate() {
         let checked = member.plan.check_memory(engine.as_ref());
         checked.map_err(|e| e.at(format!("{}: ensemble {}", args.plan.display(), ix + 1)))?;

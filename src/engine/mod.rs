@@ -40,15 +40,34 @@ pub enum Estimator {
         /// Points per path at which rates are evaluated.
         points: usize,
     },
+    /// From expected crossings at one point on the one path of every network, given features that are drawn in place of weights, see
+    /// [`rice`](crate::rice).
+    RiceFeatures,
 }
 
 impl Estimator {
+    /// Whether crossings are expected and not counted.
+    pub fn is_rice(self) -> bool {
+        self.points().is_some()
+    }
+
+    /// Points per path at which rates are evaluated; `None` where crossings are counted.
+    pub fn points(self) -> Option<usize> {
+        match self {
+            Self::Count(_) => None,
+            Self::Rice { points } => Some(points),
+            Self::RiceFeatures => Some(1),
+        }
+    }
+
     /// What 1 in the numbers of [`PathCounts`] stands for: 1 where crossings are counted; a power of two below 1e-9 of a
     /// typical length where they are expected ones, so that sums of these are exact, too.
     pub fn unit(self, ensemble: &Ensemble) -> f64 {
         match self {
             Self::Count(_) => 1.0,
-            Self::Rice { .. } => (ensemble.path.typical_length().clamp(1e-200, 1.0).log2().ceil() - 30.0).exp2(),
+            Self::Rice { .. } | Self::RiceFeatures => {
+                (ensemble.path.typical_length().clamp(1e-200, 1.0).log2().ceil() - 30.0).exp2()
+            }
         }
     }
 }
@@ -139,7 +158,19 @@ pub trait Engine: Send + Sync {
         stop: &AtomicBool,
     ) -> Result<Vec<PathCounts>>;
 
-    /// What an estimator needs to know of draws `networks`: [`Engine::count`] or [`Engine::expect`].
+    /// The expected crossings of draws `networks`, of which each has one path, given drawn features, of an ensemble that
+    /// [`rice::check_features`](crate::rice::check_features) admits; otherwise like [`Engine::count`].
+    ///
+    /// # Errors
+    /// Names the draw and layer at which a computation failed. An engine may refuse, as [`Engine::memory_needed`] does then.
+    fn expect_from_features(
+        &self,
+        ensemble: &Ensemble,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>>;
+
+    /// What an estimator needs to know of draws `networks`: [`Engine::count`], [`Engine::expect`] or [`Engine::expect_from_features`].
     ///
     /// # Errors
     /// Names the draw and layer at which a computation failed.
@@ -153,6 +184,7 @@ pub trait Engine: Send + Sync {
         match estimator {
             Estimator::Count(method) => self.count(ensemble, method, networks, stop),
             Estimator::Rice { points } => self.expect(ensemble, points, networks, stop),
+            Estimator::RiceFeatures => self.expect_from_features(ensemble, networks, stop),
         }
     }
 

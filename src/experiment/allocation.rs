@@ -77,10 +77,7 @@ pub fn allocate(plan: &mut Plan, engine: &dyn Engine, stop: &AtomicBool) -> Resu
     let expected = choice.networks.map(|n| if has_target { most.min(n.ceil() as u64) } else { most });
     Ok(Some(Allocation {
         paths_per_network: choice.paths,
-        points: match choice.estimator {
-            Estimator::Rice { points } => Some(points),
-            Estimator::Count(_) => None,
-        },
+        points: choice.estimator.points(),
         pilot_seconds,
         expected: expected.map(|networks| (networks, networks as f64 * choice.cost * pace)),
     }))

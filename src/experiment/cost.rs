@@ -57,16 +57,16 @@ impl Costs {
     pub(super) fn path(&self, estimator: Estimator) -> f64 {
         match estimator {
             Estimator::Rice { points } => self.per_path + points as f64 * self.per_point,
-            Estimator::Count(_) => self.per_path,
+            Estimator::Count(_) | Estimator::RiceFeatures => self.per_path,
         }
     }
 
     /// Costs with so many crossings of every layer on a path.
     pub(super) fn of(ensemble: &Ensemble, estimator: Estimator, crossings: &[f64]) -> Self {
         let architecture = ensemble.network.architecture();
-        let n_drawn = match estimator {
-            Estimator::Rice { .. } => RateLaw::n_drawn(&RateLaw::of_network(&ensemble.network)),
-            Estimator::Count(_) => architecture.depth(),
+        let n_drawn = match estimator.is_rice() {
+            true => RateLaw::n_drawn(&RateLaw::of_network(&ensemble.network)),
+            false => architecture.depth(),
         };
         // A row of every layer: its product, its activations.
         let row = |layer: usize, is_drawn: bool| {
@@ -83,6 +83,11 @@ impl Costs {
             Estimator::Rice { .. } => {
                 let rows: f64 = (0..architecture.depth()).map(|l| 2.0 * row(l, l < n_drawn)).sum();
                 Self { network, per_path: path, per_point: POINT + rows }
+            }
+            Estimator::RiceFeatures => {
+                let normals: usize = (0..n_drawn).map(|l| 2 * architecture.affine_map(l).units()).sum();
+                let rows: f64 = (0..architecture.depth()).map(|l| 2.0 * row(l, false)).sum();
+                Self { network: NETWORK, per_path: path + POINT + normals as f64 * WEIGHT + rows, per_point: 0.0 }
             }
             Estimator::Count(method) => {
                 let mut rows = match method {

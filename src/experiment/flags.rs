@@ -79,7 +79,8 @@ pub struct EnsembleFlags {
     pub target_error: Option<String>,
 
     /// exact counts crossings, sampled counts changes on a grid (a lower bound), rice integrates expected crossings
-    /// instead of counting (unbiased, much faster, no knots)
+    /// instead of counting (unbiased, much faster, no knots), rice-features does so without weights: one path of a network, on which it
+    /// draws what layers give (dense layers of normal weights, of any width)
     #[arg(long, default_value = "exact")]
     pub method: String,
 

@@ -67,12 +67,21 @@ impl Plan {
             "rice" => {
                 (Estimator::Rice { points: number(flags.points, "--points", MAX_POINTS)? as usize }, Choice::Auto)
             }
-            other => return Err(Error::usage(format!("--method {other}: use exact, sampled or rice"))),
+            "rice-features" => (Estimator::RiceFeatures, Choice::Number(1)),
+            other => return Err(Error::usage(format!("--method {other}: use exact, sampled, rice or rice-features"))),
         };
         if flags.points.is_some() && !matches!(estimator, Estimator::Rice { .. }) {
             return Err(Error::usage("--points is about --method rice: leave it out"));
         }
-        let paths = flags.paths_per_network.unwrap_or(default_paths);
+        let paths = match (estimator, flags.paths_per_network) {
+            (Estimator::RiceFeatures, Some(Choice::Number(n))) if n != 1 => {
+                return Err(Error::usage(format!(
+                    "--paths-per-network {n}: with --method rice-features each network has one path: leave it out, or use --method rice"
+                )));
+            }
+            (Estimator::RiceFeatures, _) => default_paths,
+            (_, paths) => paths.unwrap_or(default_paths),
+        };
         let paths_per_network = number(Some(paths), "--paths-per-network", u64::MAX)?;
         let open = Open {
             paths: paths == Choice::Auto,
@@ -100,8 +109,11 @@ impl Plan {
             flags.seed,
         )
         .map_err(|e| e.at("--weights"))?;
-        if let Estimator::Rice { .. } = estimator {
+        if estimator.is_rice() {
             rice::check(&network, &path)?;
+        }
+        if estimator == Estimator::RiceFeatures {
+            rice::check_features(&network)?;
         }
         let ensemble = Ensemble { network, path, paths_per_network };
         Ok(Self { ensemble, estimator, open, networks, target_error })
@@ -126,7 +138,7 @@ impl Plan {
         let path = self.ensemble.path.law();
         let estimator = match self.estimator {
             Estimator::Count(method) => format!("{method:?}"),
-            rice @ Estimator::Rice { .. } => format!("{rice:?}"),
+            rice @ (Estimator::Rice { .. } | Estimator::RiceFeatures) => format!("{rice:?}"),
         };
         let activation = match architecture.activation().kind() {
             ActivationKind::Scalar(pieces) => format!("{pieces:?}"),
@@ -174,10 +186,7 @@ impl Plan {
     /// Whether the estimator gives the density of a quantity as far as it counts: the Rice estimator does not know of crossings without
     /// a rate, where biases are zero, and of those that coincide.
     pub fn knows(&self, quantity: Quantity) -> bool {
-        match self.estimator {
-            Estimator::Count(_) => true,
-            Estimator::Rice { .. } => rice::knows(&self.ensemble.network, &self.ensemble.path, quantity),
-        }
+        !self.estimator.is_rice() || rice::knows(&self.ensemble.network, &self.ensemble.path, quantity)
     }
 
     /// What a careful user should know before the run.
@@ -218,7 +227,7 @@ impl Plan {
             Precision::F64 => 1e-150,
         };
         let scales = pre_activation_stds(&self.ensemble.network, reach);
-        if let Estimator::Rice { .. } = self.estimator {
+        if self.estimator.is_rice() {
             warnings.extend(rice::warnings(&self.ensemble.network, &scales));
         }
         if let Some(layer) = scales.iter().position(|&scale| scale > 0.0 && scale < smallest) {

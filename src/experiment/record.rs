@@ -85,6 +85,7 @@ impl SummaryRow {
                 Estimator::Count(Method::Exact) => "exact",
                 Estimator::Count(Method::Sampled { .. }) => "sampled",
                 Estimator::Rice { .. } => "rice",
+                Estimator::RiceFeatures => "rice-features",
             }
             .to_owned(),
             grid_points: match plan.estimator {
@@ -114,10 +115,7 @@ impl SummaryRow {
             plan_digest: plan.digest(),
             wall_seconds: Some(estimate.wall_seconds),
             start: plan.ensemble.path.law().start().map(|start| start.to_string()),
-            points_per_path: match plan.estimator {
-                Estimator::Rice { points } => Some(points),
-                Estimator::Count(_) => None,
-            },
+            points_per_path: plan.estimator.points(),
             pieces: architecture.activation().kappa(),
         }
     }
@@ -165,7 +163,7 @@ impl DrawFormat {
             plan_digest: plan.digest(),
             ensemble,
             paths_per_network: plan.ensemble.paths_per_network,
-            unit: matches!(plan.estimator, Estimator::Rice { .. }).then(|| plan.estimator.unit(&plan.ensemble)),
+            unit: plan.estimator.is_rice().then(|| plan.estimator.unit(&plan.ensemble)),
             knows_crossings: plan.knows(Quantity::Crossings),
             n_layers,
         }

@@ -7,13 +7,17 @@ use super::{Affine, AffineWeights, Architecture, BiasLaw, Network, WeightLaw};
 use crate::error::Result;
 use crate::random::{QuantileTable, Stream};
 
+/// The first tensor of what features are drawn from.
+const FEATURE_TENSORS: u32 = 1 << 29;
+
 /// The first tensor of weights of skips; those of paths begin at 2^31.
 const SKIP_TENSORS: u32 = 1 << 30;
 
 /// The law of a random network: its architecture, the laws of its weights and biases, and the seed.
 ///
 /// Layer l (from 0, the read-out last) of draw k takes its weights from stream (seed, k, tensor 2 l) in input-major order,
-/// its biases from tensor 2 l + 1, and those of its skip number k from tensor 2^30 + 64 l + k.
+/// its biases from tensor 2 l + 1, and those of its skip number k from tensor 2^30 + 64 l + k. Where the layer's features are drawn instead
+/// of weights, they come from tensor 2^29 + l.
 #[derive(Clone, Debug)]
 pub struct RandomNetwork {
     architecture: Architecture,
@@ -89,6 +93,12 @@ impl RandomNetwork {
             Some(table) => table.fill(&self.stream(draw, 2 * layer as u32 + 1), self.bias.std(affine), out),
             None => out.fill(0.0),
         }
+    }
+
+    /// Standard normal numbers to make the pre-activations of a hidden layer of, in place of normal weights.
+    pub(crate) fn draw_normals(&self, draw: u64, layer: usize, out: &mut [f32]) {
+        debug_assert!(self.weights.is_gaussian());
+        self.weight_table.fill(&self.stream(draw, FEATURE_TENSORS + layer as u32), 1.0, out);
     }
 
     /// The weights of a layer's main map, not drawn yet.

@@ -68,6 +68,28 @@ pub fn check(network: &RandomNetwork, path: &RandomPath) -> Result<()> {
     Ok(())
 }
 
+/// Refuses networks whose features cannot be drawn in place of weights, of those that [`check`] admits.
+///
+/// # Errors
+/// Says why, and what to do.
+pub fn check_features(network: &RandomNetwork) -> Result<()> {
+    if !network.weights().is_gaussian() {
+        return Err(Error::usage(format!(
+            "--method rice-features: with --weights {} pre-activations are not normal given the features before, only with independent normal \
+             weights: use --method rice",
+            network.weights()
+        )));
+    }
+    if !network.architecture().is_dense() {
+        return Err(Error::usage(format!(
+            "--method rice-features: {} has layers that are not dense, in which units at different positions share weights: use --method \
+             rice",
+            network.architecture()
+        )));
+    }
+    Ok(())
+}
+
 /// Refuses layers without closed-form rates behind the layer `before`, whatever the laws of weights and biases.
 fn check_layer(layer: &Layer, before: Option<&Layer>) -> Result<()> {
     if layer.max_pool().is_some() {

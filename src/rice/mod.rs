@@ -27,6 +27,11 @@
 //! network are [spread out](crate::path::EvenPaths). Networks are independent, so errors over networks
 //! are valid.
 //!
+//! With normal weights no weights are needed at all: at one point the pre-activations of a dense layer and their derivatives are pairs (z, z') of normal
+//! variables, independent from unit to unit, with the moments above. So features h and h' are drawn, layer by layer, from their law given those
+//! before (`rice-features`; that these are a Markov chain through their Gram matrices is in Aitchison, Yang and Ober, "Deep kernel processes", ICML
+//! 2021). Every network has one path with one point, and takes as many random numbers as it has units twice, whatever the widths.
+//!
 //! On the CPU weights of dense layers are drawn where they are multiplied, those of some inputs at a time, and not kept; inputs that are 0 at all
 //! points at hand need none. Those of a convolution, and orthogonal ones, are drawn as a whole.
 //!
@@ -36,7 +41,7 @@
 mod limits;
 mod points;
 
-pub use limits::check;
+pub use limits::{check, check_features};
 pub(crate) use limits::{knows, warnings};
 pub(crate) use points::{PointSampler, Points};
 

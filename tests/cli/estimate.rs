@@ -200,7 +200,7 @@ fn wrong_flags_are_refused_in_one_line() {
         (vec!["--weights", "student-t:2:1"], vec!["--weights", "degrees of freedom"]),
         (vec!["--weights", "normal:1e99"], vec!["--weights", "range of f32"]),
         (vec!["--bias", "normal"], vec!["--bias", "normal:STD"]),
-        (vec!["--method", "counting"], vec!["--method counting", "exact, sampled or rice"]),
+        (vec!["--method", "counting"], vec!["--method counting", "exact, sampled, rice or rice-features"]),
         (vec!["--method", "sampled", "--grid", "1"], vec!["--grid 1"]),
         (vec!["--target-error", "0"], vec!["--target-error 0"]),
         (vec!["--target-error", "5"], vec!["--target-error 5", "100 %"]),

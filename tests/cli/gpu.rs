@@ -81,6 +81,7 @@ fn wrong_choices_are_refused() {
     let pool = ["estimate", "--arch", "1x9-c4k3-max2", "--method", "rice", "--engine", "gpu"];
     refuse(&pool, &["layer 2: the GPU engine has no crossing rate of max-pooling", "--engine cpu"]);
     refuse(&["estimate", "--adapter", "first"], &["--adapter first", "all"]);
+    refuse(&["estimate", "--method", "rice-features", "--engine", "gpu"], &["--method rice-features", "--engine cpu"]);
     refuse(&["estimate", "--adapter", "0", "--engine", "cpu"], &["--adapter", "--engine gpu"]);
     refuse(&["estimate", "--engine", "gpu", "--precision", "f64"], &["--precision f64", "--engine cpu"]);
     refuse(&["estimate", "--engine", "gpu", "--threads", "2"], &["--threads"]);

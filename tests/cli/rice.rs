@@ -78,12 +78,20 @@ fn wrong_numbers_and_ensembles_without_rates_are_refused() {
         (vec!["--method", "rice", "--points", "0"], vec!["--points 0: give at least 1"]),
         (vec!["--method", "rice", "--points", "99999999"], vec!["--points 99999999: give at most"]),
         (vec!["--points", "2"], vec!["--points is about --method rice"]),
-        (vec!["--method", "counting"], vec!["use exact, sampled or rice"]),
+        (vec!["--method", "counting"], vec!["use exact, sampled, rice or rice-features"]),
         (
             vec!["--method", "rice", "--bias", "zero", "--weights", "torch"],
             vec!["no closed-form crossing rate", "exact"],
         ),
         (vec!["--method", "rice", "--bias", "zero", "--path", "through-origin"], vec!["cross at the origin", "exact"]),
+        (vec!["--method", "rice-features", "--points", "1"], vec!["--points is about --method rice"]),
+        (
+            vec!["--method", "rice-features", "--paths-per-network", "2"],
+            vec!["each network has one path", "--method rice"],
+        ),
+        (vec!["--method", "rice-features", "--weights", "torch"], vec!["--weights torch", "normal weights"]),
+        (vec!["--method", "rice-features", "--weights", "orthogonal"], vec!["--weights orthogonal", "normal weights"]),
+        (vec!["--method", "rice-features", "--arch", "1x9-c4k3"], vec!["1x9-c4k3 has layers that are not dense"]),
         (vec!["--compare", "--method", "rice"], vec!["--compare", "--method"]),
         (vec!["--compare", "--draws", "d.csv"], vec!["--compare", "--draws"]),
     ] {
@@ -106,6 +114,20 @@ fn weights_are_not_kept() {
     let total = &rows(stdout(&output))[0];
     let [density, at_infinite_width] = [number(total, "mean_density"), number(total, "infinite_width_density")];
     assert!((density / at_infinite_width - 1.0).abs() < 0.1, "{density}, {at_infinite_width}");
+}
+
+/// These weights would take 134 GB.
+#[test]
+fn features_need_no_weights() {
+    let script = "ulimit -v 1500000; exec \"$0\" estimate --method rice-features --threads 1 --arch 100-130000x3 \
+                  --target-error 1% --format csv";
+    let output = Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_linregions")]).output().expect("a shell");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let total = &rows(stdout(&output))[0];
+    assert_eq!((total["method"].as_str(), total["engine"].as_str()), ("rice-features", "cpu"));
+    assert_eq!((total["paths_per_network"].as_str(), total["points_per_path"].as_str()), ("1", "1"));
+    let z = (number(total, "mean_density") - number(total, "infinite_width_density")) / number(total, "std_error");
+    assert!(z.abs() < 4.9, "{z}: a false-alarm rate of 1e-6");
 }
 
 /// Without biases boundaries are known and crossings are not, where narrow layers fall silent.
@@ -141,14 +163,14 @@ fn methods_are_compared_at_one_error() {
         &[&["estimate", "--compare", "--target-error", "4%", "--grid", "64", "--csv", &csv], &flags[..]].concat(),
     );
     let methods: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(methods, ["method", "exact", "exact", "sampled", "rice", "crossings"], "{table}");
+    assert_eq!(methods, ["method", "exact", "exact", "sampled", "rice", "rice-features", "crossings"], "{table}");
     let rows = rows(&read(csv.as_ref()));
     let densities: Vec<_> = rows.iter().filter(|row| row["quantity"] == "crossings" && row["layer"] == "all").collect();
-    assert_eq!(densities.len(), 4);
+    assert_eq!(densities.len(), 5);
     for row in &densities {
         assert!(number(row, "std_error") <= 0.045 * number(row, "mean_density"), "{row:?}");
         let difference = number(row, "mean_density") - number(densities[0], "mean_density");
-        // Three differences, each with a false-alarm rate of 1e-6; the grid takes a few percent.
+        // Four differences, each with a false-alarm rate of 1e-6; the grid takes a few percent.
         assert!(difference.abs() < 4.9 * number(row, "std_error").hypot(number(densities[0], "std_error")) + 0.3);
     }
     // A number of networks instead of a target, a number of paths, and a method that does not apply.

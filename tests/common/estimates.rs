@@ -8,6 +8,9 @@ use linregions::stats::Density;
 /// Differences of this many standard errors have a false-alarm rate of 1e-6.
 pub const Z: f64 = 4.9;
 
+/// The methods that expect crossings, and seeds of their own.
+pub const EXPECTING: [(&str, &str); 2] = [("rice", "2"), ("rice-features", "3")];
+
 struct Silent;
 
 impl Observer for Silent {

@@ -21,6 +21,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use self::halt::{Halt, check};
 use self::real::Real;
+use self::rice::features;
 use self::worker::Worker;
 use super::{Engine, Estimator, Method, PathCounts, Precision, Provenance};
 use crate::ensemble::Ensemble;
@@ -141,12 +142,29 @@ impl CpuEngine {
     ) -> Result<Vec<PathCounts>> {
         let new_worker = || rice::Worker::<T>::new(ensemble, points);
         let work = |worker: &mut rice::Worker<T>, draw| {
-            worker.expect(draw, stop).map_err(|failure| match failure {
-                rice::Failure::Halt(halt) => self.failure(halt, || place(ensemble, draw)),
-                rice::Failure::Error(error) => Failure::Error(error),
-            })
+            worker.expect(draw, stop).map_err(|failure| self.failure_to_expect(failure, ensemble, draw))
         };
         Ok(self.distribute(networks, new_worker, work)?.into_iter().flatten().collect())
+    }
+
+    fn expect_from_features_in<T: Real>(
+        &self,
+        ensemble: &Ensemble,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>> {
+        let new_worker = || features::Worker::<T>::new(ensemble);
+        let work = |worker: &mut features::Worker<T>, draw| {
+            worker.expect(draw, stop).map_err(|failure| self.failure_to_expect(failure, ensemble, draw))
+        };
+        self.distribute(networks, new_worker, work)
+    }
+
+    fn failure_to_expect(&self, failure: rice::Failure, ensemble: &Ensemble, draw: u64) -> Failure {
+        match failure {
+            rice::Failure::Halt(halt) => self.failure(halt, || place(ensemble, draw)),
+            rice::Failure::Error(error) => Failure::Error(error),
+        }
     }
 
     /// Counts along every path of one network and hands each result and the worker to `finish`.
@@ -232,6 +250,8 @@ impl Engine for CpuEngine {
             (Estimator::Count(_), Precision::F64) => worker::bytes::<f64>(ensemble.network.architecture()),
             (Estimator::Rice { points }, Precision::F32) => rice::bytes::<f32>(&ensemble.network, points),
             (Estimator::Rice { points }, Precision::F64) => rice::bytes::<f64>(&ensemble.network, points),
+            (Estimator::RiceFeatures, Precision::F32) => features::bytes::<f32>(ensemble.network.architecture()),
+            (Estimator::RiceFeatures, Precision::F64) => features::bytes::<f64>(ensemble.network.architecture()),
         };
         // The points drawn, the path made of them, and what its growth leaves unused.
         let path = 4 * 8 * ensemble.path.n_coordinates();
@@ -265,6 +285,18 @@ impl Engine for CpuEngine {
         match self.precision {
             Precision::F32 => self.expect_in::<f32>(ensemble, points, networks, stop),
             Precision::F64 => self.expect_in::<f64>(ensemble, points, networks, stop),
+        }
+    }
+
+    fn expect_from_features(
+        &self,
+        ensemble: &Ensemble,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>> {
+        match self.precision {
+            Precision::F32 => self.expect_from_features_in::<f32>(ensemble, networks, stop),
+            Precision::F64 => self.expect_from_features_in::<f64>(ensemble, networks, stop),
         }
     }
 

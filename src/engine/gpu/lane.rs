@@ -17,7 +17,7 @@ use super::rice;
 use super::tuning::Tuning;
 use crate::engine::{Estimator, Method, PathCounts};
 use crate::ensemble::Ensemble;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How a device is used.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +50,12 @@ pub(super) struct Lane {
     rice: rice::Worker,
 }
 
+fn no_features() -> Error {
+    Error::usage(
+        "--method rice-features takes the CPU, which is done before a GPU has started: use --engine cpu, or --method rice",
+    )
+}
+
 impl Lane {
     /// Opens a device.
     ///
@@ -73,6 +79,7 @@ impl Lane {
                 memory
             }
             Estimator::Rice { points } => self.rice.host_memory(&self.machine, rice::Task { ensemble, points })?,
+            Estimator::RiceFeatures => return Err(no_features()),
         };
         // A software device has its own memory here, too.
         Ok(on_host + if self.machine.summary().is_software() { memory } else { 0 })
@@ -93,6 +100,7 @@ impl Lane {
             Estimator::Rice { points } => {
                 self.rice.networks_at_once(&self.machine, rice::Task { ensemble, points }, networks)
             }
+            Estimator::RiceFeatures => Err(no_features()),
         }
     }
 
@@ -114,6 +122,7 @@ impl Lane {
                 self.batch = None;
                 self.rice.expect(&mut self.machine, rice::Task { ensemble, points }, draws, stop)
             }
+            Estimator::RiceFeatures => Err(no_features().into()),
         }
     }
 

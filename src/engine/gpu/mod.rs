@@ -238,6 +238,16 @@ impl Engine for GpuEngine {
         self.share_out(ensemble, Estimator::Rice { points }, networks, stop)
     }
 
+    /// Refuses: it takes less than a transfer to the device.
+    fn expect_from_features(
+        &self,
+        ensemble: &Ensemble,
+        networks: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<PathCounts>> {
+        self.share_out(ensemble, Estimator::RiceFeatures, networks, stop)
+    }
+
     fn count_given(&self, network: &Network, paths: &[&Path], method: Method) -> Result<Vec<PathCounts>> {
         if paths.is_empty() {
             return Ok(Vec::new());

@@ -14,8 +14,8 @@ use crate::experiment::{Estimate, OutputFile, Plan, SummaryRow, Theory};
 pub(super) fn chosen(member: &Member, state: &State) -> Plan {
     let mut plan = member.plan.clone();
     plan.ensemble.paths_per_network = state.paths_per_network;
-    if let Some(points) = state.points {
-        plan.estimator = Estimator::Rice { points };
+    if let (Estimator::Rice { points }, Some(chosen)) = (&mut plan.estimator, state.points) {
+        *points = chosen;
     }
     plan
 }

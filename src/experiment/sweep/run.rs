@@ -12,7 +12,7 @@ use super::journal::{self, Header, State};
 use super::plan::{Member, SweepPlan};
 use super::result::{chosen, write_summary};
 use super::status::{Pace, Status};
-use crate::engine::{Engine, Estimator, PathCounts, Precision};
+use crate::engine::{Engine, PathCounts, Precision};
 use crate::error::{Error, Result};
 use crate::experiment::record::DrawFormat;
 use crate::experiment::run::Course;
@@ -236,10 +236,7 @@ impl<'a> Sweep<'a> {
                     look: course.look,
                     is_done,
                     paths_per_network: plan.ensemble.paths_per_network,
-                    points: match plan.estimator {
-                        Estimator::Rice { points } => Some(points),
-                        Estimator::Count(_) => None,
-                    },
+                    points: plan.estimator.points(),
                     moments: course.moments.clone(),
                     draws: self.draws.as_mut().map(Draws::sync).transpose()?,
                     provenance: engine.provenance(),

@@ -28,6 +28,19 @@ pub(super) struct Processes {
     group: Vec<[f64; 2]>,
 }
 
+/// What [`crossing_rate`](crate::theory::rice::crossing_rate) takes of a process without mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct ProcessLaw {
+    pub(super) variance: f64,
+    pub(super) drift: f64,
+    pub(super) remainder: f64,
+}
+
+impl ProcessLaw {
+    /// That of a process that nothing moves.
+    const STILL: Self = Self { variance: 0.0, drift: 0.0, remainder: 0.0 };
+}
+
 /// What units see through one of the maps with weights.
 struct Seen {
     source: usize,
@@ -125,6 +138,38 @@ impl Processes {
     /// of the number type.
     #[inline(always)]
     fn rate<'a, T: Real>(&mut self, source: impl Fn(usize) -> (&'a [T], &'a [T])) -> Option<f64> {
+        let about = self.see(&source);
+        let mut rate = 0.0;
+        for run in 0..self.runs.len() {
+            for position in 0..self.positions {
+                let filters = self.runs[run].clone();
+                let law = self.law(filters.start, position, about)?;
+                rate += self.rate_of(law, filters, position, &source);
+            }
+        }
+        Some(rate)
+    }
+
+    /// The law of the units of a dense layer at a point where sources have these values and derivatives, and the expected rate of crossings
+    /// there; `None` where squares leave the range of the number type.
+    #[inline(always)]
+    pub(super) fn law_and_rate<'a, T: Real>(
+        &mut self,
+        source: impl Fn(usize) -> (&'a [T], &'a [T]),
+    ) -> Option<(ProcessLaw, f64)> {
+        let about = self.see(&source);
+        let law = self.law(0, 0, about)?;
+        Some((law, self.rate_of(law, self.runs[0].clone(), 0, &source)))
+    }
+
+    /// The sources that are added as they are.
+    pub(super) fn means(&self) -> &[usize] {
+        &self.means
+    }
+
+    /// Takes the sums over all that is seen, those of (h' - c h)^2 about the c that it returns, which is about right for all units.
+    #[inline(always)]
+    fn see<'a, T: Real>(&mut self, source: &impl Fn(usize) -> (&'a [T], &'a [T])) -> f64 {
         let (mut squares, mut products) = (0.0, 0.0);
         for seen in &self.maps {
             let (h, dh) = source(seen.source);
@@ -134,11 +179,7 @@ impl Processes {
             self.sums[seen.first] = sums;
         }
         let variance = squares + self.bias_variance;
-        // All units before are silent and there is no bias: nothing moves.
-        if variance <= 0.0 {
-            return Some(0.0);
-        }
-        let about = products / variance;
+        let about = if variance > 0.0 { products / variance } else { 0.0 };
         for seen in &self.maps {
             let (h, dh) = source(seen.source);
             match &seen.windows {
@@ -149,27 +190,16 @@ impl Processes {
                 }
             }
         }
-        let mut rate = 0.0;
-        for run in 0..self.runs.len() {
-            for position in 0..self.positions {
-                rate += self.rate_at(self.runs[run].clone(), position, about, &source)?;
-            }
-        }
-        Some(rate)
+        about
     }
 
-    /// The part of units at one position of filters that see the same, from sums of (h' - `about` h)^2.
+    /// The law of units at one position of a filter and all that see the same, from sums of (h' - `about` h)^2; `None` where squares leave
+    /// the range of the number type.
     #[inline(always)]
-    fn rate_at<'a, T: Real>(
-        &mut self,
-        filters: Range<usize>,
-        position: usize,
-        about: f64,
-        source: &impl Fn(usize) -> (&'a [T], &'a [T]),
-    ) -> Option<f64> {
+    fn law(&self, filter: usize, position: usize, about: f64) -> Option<ProcessLaw> {
         let sums = |seen: &Seen| {
-            let windows = seen.windows.as_ref();
-            let window = windows.map_or(0, |windows| windows.group_of(filters.start) * self.positions + position);
+            let window =
+                seen.windows.as_ref().map_or(0, |windows| windows.group_of(filter) * self.positions + position);
             (seen.weight_variance, self.sums[seen.first + window])
         };
         let (mut squares, mut products) = (0.0, 0.0);
@@ -178,8 +208,9 @@ impl Processes {
             products += weight_variance * sums.products;
         }
         let variance = squares + self.bias_variance;
+        // All units before are silent and there is no bias.
         if variance <= 0.0 {
-            return Some(0.0);
+            return Some(ProcessLaw::STILL);
         }
         let drift = products / variance;
         // As a sum of squares about almost the right multiple of h, because the difference E z'^2 - (E z z')^2 / E z^2 cancels far
@@ -190,12 +221,25 @@ impl Processes {
             remainder += weight_variance * (rests + shift * (2.0 * (products - about * squares) + shift * squares));
         }
         remainder += drift * drift * self.bias_variance;
-        if !(variance.is_finite() && remainder.is_finite()) {
-            return None;
+        (variance.is_finite() && remainder.is_finite()).then_some(ProcessLaw { variance, drift, remainder })
+    }
+
+    /// The part of units at one position of filters of one law.
+    #[inline(always)]
+    fn rate_of<'a, T: Real>(
+        &mut self,
+        law: ProcessLaw,
+        filters: Range<usize>,
+        position: usize,
+        source: &impl Fn(usize) -> (&'a [T], &'a [T]),
+    ) -> f64 {
+        let ProcessLaw { variance, drift, remainder } = law;
+        if variance <= 0.0 {
+            return 0.0;
         }
         if self.means.is_empty() {
             let share = filters.len() as f64 / (self.runs[self.runs.len() - 1].end * self.positions) as f64;
-            return Some(share * self.switches.rate(variance, drift, remainder));
+            return share * self.switches.rate(variance, drift, remainder);
         }
         let size = self.group.len();
         let mut rate = 0.0;
@@ -211,7 +255,7 @@ impl Processes {
             }
             rate += self.switches.rate_about(&self.group, variance, drift, remainder);
         }
-        Some(rate)
+        rate
     }
 }
 

@@ -1,14 +1,16 @@
 //! The Rice estimator: values and derivatives along the path are two rows of the same matrix products.
 
+pub(super) mod features;
 mod inputs;
 mod pool;
 mod slopes;
+mod sources;
 
 use std::sync::atomic::AtomicBool;
 
 use self::inputs::{FromInputs, Processes, at_point};
 use self::pool::Pool;
-use self::slopes::Differentiate;
+use self::sources::Sources;
 use super::activate::Activate;
 use super::affine::{LayerMap, Rows};
 use super::drawn::{Drawn, RandomLayer};
@@ -72,10 +74,7 @@ pub(super) struct Worker<'a, T> {
     /// Layers whose weights are needed, the first so many.
     n_drawn: usize,
     drawn: Drawn<T>,
-    /// The network's inputs, then the outputs of every layer, as long as they are needed: values of all points, then derivatives.
-    sources: Vec<Vec<T>>,
-    /// What sources that are no longer needed were in.
-    spare: Vec<Vec<T>>,
+    sources: Sources<T>,
     /// The pre-activations of a layer.
     z: Vec<T>,
     /// Of every layer at every point.
@@ -153,8 +152,7 @@ impl<'a, T: Real> Worker<'a, T> {
             layers,
             n_drawn: RateLaw::n_drawn(&laws),
             drawn: Drawn::default(),
-            sources: vec![Vec::new(); architecture.depth() + 1],
-            spare: Vec::new(),
+            sources: Sources::new(architecture.depth()),
             z: Vec::new(),
             rates: Vec::new(),
             coinciding: Vec::new(),
@@ -183,19 +181,12 @@ impl<'a, T: Real> Worker<'a, T> {
         self.rates.clear();
         self.rates.resize(n * depth, 0.0);
         self.coinciding.clear();
-        self.keep(|_| false);
-        let mut inputs = self.spare.pop().unwrap_or_default();
-        inputs.clear();
-        inputs.extend(self.points.x.iter().chain(&self.points.direction).map(|&x| T::from_f64(x)));
-        if !pulp::Arch::new().dispatch(AllFinite(&inputs)) {
-            return Err(Halt::Overflow { layer: 0 });
-        }
-        self.sources[0] = inputs;
+        self.sources.start(&self.points)?;
         for ix in 0..depth {
             check(stop)?;
-            let (layer, rates) = (&mut self.layers[ix], &mut self.rates[ix..]);
+            let (layer, rates, sources) = (&mut self.layers[ix], &mut self.rates[ix..], self.sources.rows());
             if let Rate::Inputs(processes) = &mut layer.rate {
-                let law = FromInputs { processes, sources: &self.sources, n, depth, rates };
+                let law = FromInputs { processes, sources, n, depth, rates };
                 if !pulp::Arch::new().dispatch(law) {
                     return Err(Halt::Overflow { layer: ix });
                 }
@@ -205,7 +196,6 @@ impl<'a, T: Real> Worker<'a, T> {
                 return Ok(());
             }
             self.z.resize(2 * n * layer.width, T::default());
-            let sources = &self.sources;
             let rows = |source: usize| Rows {
                 values: &sources[source],
                 stride: sources[source].len() / (2 * n),
@@ -228,22 +218,10 @@ impl<'a, T: Real> Worker<'a, T> {
                     *coinciding += at.coinciding;
                 }
             }
-            let (ensemble, outputs) = (self.ensemble, layer.outputs);
-            let kept = ensemble.network.architecture().kept(ix + 1);
-            self.keep(|source| kept.contains(&source));
-            let mut h = self.spare.pop().unwrap_or_default();
-            h.resize(2 * n * outputs, T::default());
-            let activation = &self.layers[ix].activation;
-            pulp::Arch::new().dispatch(Differentiate { activation, z: &self.z, h: &mut h });
-            self.sources[ix + 1] = h;
+            let kept = self.ensemble.network.architecture().kept(ix + 1);
+            self.sources.activate(ix, &layer.activation, &self.z, 2 * n * layer.outputs, kept);
         }
         Ok(())
-    }
-
-    /// Puts the memory of all other sources by.
-    fn keep(&mut self, is_kept: impl Fn(usize) -> bool) {
-        let others = self.sources.iter_mut().enumerate().filter(|(source, h)| !h.is_empty() && !is_kept(*source));
-        self.spare.extend(others.map(|(_, h)| std::mem::take(h)));
     }
 }
 
