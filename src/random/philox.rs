@@ -1,24 +1,24 @@
 //! The counter-based generator Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as
 //! 1, 2, 3" (SC 2011).
 
-const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+const MULTIPLIERS: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const KEY_STEPS: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const ROUNDS: usize = 10;
 
-/// Counters computed side by side: two 512-bit registers of 64-bit lanes.
-const LANES: usize = 16;
-
 /// Four random words from a counter and a key.
+#[inline(always)]
 pub fn philox4x32_10(counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
-    let [mut c0, mut c1, mut c2, mut c3] = counter;
+    // In 64-bit lanes whose upper halves are ignored, the form in which vector instructions multiply.
+    const LOW: u64 = 0xFFFF_FFFF;
+    let [mut c0, mut c1, mut c2, mut c3] = counter.map(u64::from);
     for _ in 0..ROUNDS {
-        let p0 = u64::from(MULTIPLIERS[0]) * u64::from(c0);
-        let p1 = u64::from(MULTIPLIERS[1]) * u64::from(c2);
-        (c0, c1, c2, c3) = ((p1 >> 32) as u32 ^ c1 ^ key[0], p1 as u32, (p0 >> 32) as u32 ^ c3 ^ key[1], p0 as u32);
+        let p0 = MULTIPLIERS[0] * (c0 & LOW);
+        let p1 = MULTIPLIERS[1] * (c2 & LOW);
+        (c0, c1, c2, c3) = ((p1 >> 32) ^ c1 ^ u64::from(key[0]), p1, (p0 >> 32) ^ c3 ^ u64::from(key[1]), p0);
         key[0] = key[0].wrapping_add(KEY_STEPS[0]);
         key[1] = key[1].wrapping_add(KEY_STEPS[1]);
     }
-    [c0, c1, c2, c3]
+    [c0, c1, c2, c3].map(|word| word as u32)
 }
 
 /// The random words of one tensor of one draw.
@@ -55,7 +55,12 @@ impl Stream {
 
     /// Fills `words` with the words from `4 first_block` on.
     pub(super) fn fill(&self, first_block: u64, words: &mut [u32]) {
-        pulp::Arch::new().dispatch(Fill { counter: self.counter(first_block), key: self.key, words });
+        let (blocks, rest) = words.as_chunks_mut();
+        if !rest.is_empty() {
+            let last = philox4x32_10(self.counter(first_block + blocks.len() as u64), self.key);
+            rest.copy_from_slice(&last[..rest.len()]);
+        }
+        pulp::Arch::new().dispatch(Fill { counter: self.counter(first_block), key: self.key, blocks });
     }
 
     fn counter(&self, block: u64) -> [u32; 4] {
@@ -68,7 +73,7 @@ impl Stream {
 struct Fill<'a> {
     counter: [u32; 4],
     key: [u32; 2],
-    words: &'a mut [u32],
+    blocks: &'a mut [[u32; 4]],
 }
 
 impl pulp::WithSimd for Fill<'_> {
@@ -76,53 +81,11 @@ impl pulp::WithSimd for Fill<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        let mut block = u64::from(self.counter[0]);
-        for out in self.words.chunks_mut(4 * LANES) {
-            let tile = tile(block, self.counter, self.key);
-            match <&mut [u32; 4 * LANES]>::try_from(&mut *out) {
-                Ok(out) => interleave(&tile, out),
-                Err(_) => {
-                    let mut whole = [0; 4 * LANES];
-                    interleave(&tile, &mut whole);
-                    out.copy_from_slice(&whole[..out.len()]);
-                }
-            }
-            block += LANES as u64;
+        let [first, c1, c2, c3] = self.counter;
+        for (counter, block) in (u64::from(first)..).zip(self.blocks) {
+            *block = philox4x32_10([counter as u32, c1, c2, c3], self.key);
         }
     }
-}
-
-#[inline(always)]
-fn interleave(tile: &[[u64; LANES]; 4], words: &mut [u32; 4 * LANES]) {
-    for lane in 0..LANES {
-        for word in 0..4 {
-            words[4 * lane + word] = tile[word][lane] as u32;
-        }
-    }
-}
-
-/// The words of `LANES` consecutive counters: `[word of the counter][lane]`, in 64-bit lanes whose upper halves are ignored,
-/// the form in which the machine multiplies.
-#[inline(always)]
-fn tile(first_block: u64, counter: [u32; 4], mut key: [u32; 2]) -> [[u64; LANES]; 4] {
-    const LOW: u64 = 0xFFFF_FFFF;
-    let [_, c1, c2, c3] = counter.map(u64::from);
-    let mut a: [u64; LANES] = std::array::from_fn(|lane| first_block + lane as u64);
-    let (mut b, mut c, mut d) = ([c1; LANES], [c2; LANES], [c3; LANES]);
-    for _ in 0..ROUNDS {
-        let (k0, k1) = (u64::from(key[0]), u64::from(key[1]));
-        for lane in 0..LANES {
-            let p0 = u64::from(MULTIPLIERS[0]) * (a[lane] & LOW);
-            let p1 = u64::from(MULTIPLIERS[1]) * (c[lane] & LOW);
-            a[lane] = (p1 >> 32) ^ b[lane] ^ k0;
-            c[lane] = (p0 >> 32) ^ d[lane] ^ k1;
-            b[lane] = p1;
-            d[lane] = p0;
-        }
-        key[0] = key[0].wrapping_add(KEY_STEPS[0]);
-        key[1] = key[1].wrapping_add(KEY_STEPS[1]);
-    }
-    [a, b, c, d]
 }
 
 fn halves(word: u64) -> [u32; 2] {

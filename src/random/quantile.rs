@@ -10,7 +10,6 @@ use crate::error::{Error, Result};
 const OCTAVES: usize = 32;
 const CELL_BITS: u32 = 8;
 const CELLS: usize = 1 << CELL_BITS;
-const FRACTION_BITS: u32 = 31 - CELL_BITS;
 /// Slopes stay below 2^20 so that a device without 64-bit integers can multiply them in two pieces.
 const SLOPE_LIMIT: f64 = 1_048_576.0;
 const VALUE_LIMIT: f64 = 2_147_483_648.0;
@@ -203,13 +202,13 @@ impl QuantileTable {
 
     /// Fills `values` with values `first, first + 1, ...` of a stream, with standard deviation `std`.
     pub fn fill_from(&self, stream: &Stream, first: u64, std: f64, values: &mut [f32]) {
-        const TILE: usize = 1024;
+        // Few enough for the fastest cache, which they pass through twice: as words, then as values in the same place.
+        const TILE: usize = 2048;
         let scale = self.scale(std);
-        let mut words = [0; TILE];
         for (element, tile) in (first..).step_by(TILE).zip(values.chunks_mut(TILE)) {
-            let words = &mut words[..tile.len()];
-            stream.words(element, words);
-            pulp::Arch::new().dispatch(Convert { entries: &self.entries, words, scale, values: tile });
+            let bits = pulp::bytemuck::cast_slice_mut(tile);
+            stream.words(element, bits);
+            pulp::Arch::new().dispatch(Convert { entries: &self.entries, scale, bits });
         }
     }
 }
@@ -222,22 +221,20 @@ fn value(entries: &Entries, word: u32, scale: f32) -> f32 {
     interpolate(look_up(entries, ix), fraction, word, scale)
 }
 
-/// The entry of a word, octave and cell of its tail probability, and how far the probability is inside the cell.
+/// The entry of a word, octave and cell of its tail probability, and how far the probability is inside the cell, in units of
+/// 2^-32.
 #[inline(always)]
 fn place(word: u32) -> (u32, u32) {
-    // The probability has a bit more than the word, which is 1.
-    let octave = (leading_zeros(word & 0x7FFF_FFFF) - 1).min(OCTAVES as u32 - 1);
-    let scaled = (word << 1 | 1) << octave;
-    let cell = scaled >> FRACTION_BITS & (CELLS as u32 - 1);
-    (octave << CELL_BITS | cell, scaled & ((1 << FRACTION_BITS) - 1))
-}
-
-/// The leading zeros of a number below 2^31, and 158 for 0.
-///
-/// From the exponent of a float, as few machines count zeros in vectors; without the bits that follow a one, it is not rounded up.
-#[inline(always)]
-fn leading_zeros(x: u32) -> u32 {
-    158 - (((x & !(x >> 1)) as i32 as f32).to_bits() >> 23)
+    const DIGITS: u32 = f32::MANTISSA_DIGITS - 1;
+    const LARGEST: u32 = 0.5f32.to_bits() + ((OCTAVES as u32) << DIGITS) - 1;
+    // Exponent and first digits of a float, as few machines count zeros in vectors. The probability has a bit more than
+    // the word, which is 1. A bit that is cleared below the cell stops every carry of rounding.
+    let magnitude = word & 0x7FFF_FFFF;
+    let float = (magnitude & !(magnitude >> (CELL_BITS + 2))) as i32 as f32 + 0.5;
+    // Octaves count the exponent down, cells the digits up.
+    let ix = (LARGEST - float.to_bits()) >> (DIGITS - CELL_BITS) ^ (CELLS as u32 - 1);
+    let octave = ix >> CELL_BITS;
+    (ix, (word << 1 | 1) << octave << (1 + CELL_BITS))
 }
 
 /// The value at an entry's small-probability end and the fall over its cell.
@@ -249,21 +246,18 @@ fn look_up(entries: &Entries, ix: u32) -> (u32, u32) {
 
 #[inline(always)]
 fn interpolate((end, fall): (u32, u32), fraction: u32, word: u32, scale: f32) -> f32 {
-    // fall * fraction / 2^23 by two products that fit in 32 bits.
-    const LOW_BITS: u32 = 12;
-    let low = (fall * (fraction & ((1 << LOW_BITS) - 1))) >> LOW_BITS;
-    let magnitude = end.wrapping_sub((fall * (fraction >> LOW_BITS) + low) >> (FRACTION_BITS - LOW_BITS));
-    // Below 2^31, so at most 7 low bits go.
-    let exact = magnitude & !(0xFF >> leading_zeros(magnitude).min(31));
-    f32::from_bits((exact as i32 as f32).to_bits() | (word & 0x8000_0000)) * scale
+    let magnitude = end.wrapping_sub(((u64::from(fall) * u64::from(fraction)) >> 32) as u32);
+    // A float would round up to 7 low bits away. The highest bit, moved 24 places down, clears the first of them, so that the
+    // others are less than a half and are cut.
+    let rounds_down = magnitude & !(magnitude >> f32::MANTISSA_DIGITS);
+    f32::from_bits((rounds_down as i32 as f32).to_bits() | (word & 0x8000_0000)) * scale
 }
 
-/// The conversion of consecutive words, compiled to vector instructions.
+/// The conversion of words to the bits of their values, compiled to vector instructions.
 struct Convert<'a> {
     entries: &'a Entries,
-    words: &'a [u32],
     scale: f32,
-    values: &'a mut [f32],
+    bits: &'a mut [u32],
 }
 
 impl pulp::WithSimd for Convert<'_> {
@@ -271,32 +265,31 @@ impl pulp::WithSimd for Convert<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        convert(self.entries, self.words, self.scale, self.values);
+        convert(self.entries, self.scale, self.bits);
     }
 }
 
-/// A function of its own, so that the compiler knows that table, words and values do not overlap.
+/// A function of its own, so that the compiler knows that table and bits do not overlap.
 #[inline(always)]
-fn convert(entries: &Entries, words: &[u32], scale: f32, values: &mut [f32]) {
+fn convert(entries: &Entries, scale: f32, bits: &mut [u32]) {
     // Step by step with memory in between: the look-up becomes a gather, the rest plain arithmetic on vectors of 32-bit lanes.
     const LANES: usize = 64;
-    let mut words = words.chunks_exact(LANES);
-    let mut values = values.chunks_exact_mut(LANES);
     let (mut indices, mut fractions) = ([0; LANES], [0; LANES]);
     let (mut ends, mut falls) = ([0; LANES], [0; LANES]);
-    for (words, values) in (&mut words).zip(&mut values) {
+    let (tiles, rest) = bits.as_chunks_mut::<LANES>();
+    for tile in tiles {
         for lane in 0..LANES {
-            (indices[lane], fractions[lane]) = place(words[lane]);
+            (indices[lane], fractions[lane]) = place(tile[lane]);
         }
         for lane in 0..LANES {
             (ends[lane], falls[lane]) = look_up(entries, indices[lane]);
         }
         for lane in 0..LANES {
-            values[lane] = interpolate((ends[lane], falls[lane]), fractions[lane], words[lane], scale);
+            tile[lane] = interpolate((ends[lane], falls[lane]), fractions[lane], tile[lane], scale).to_bits();
         }
     }
-    for (out, &word) in values.into_remainder().iter_mut().zip(words.remainder()) {
-        *out = value(entries, word, scale);
+    for bits in rest {
+        *bits = value(entries, *bits, scale).to_bits();
     }
 }
 
@@ -335,6 +328,27 @@ mod tests {
                 values.iter().enumerate().all(|(e, &v)| v == table.element(&stream, e as u64, 0.7)),
                 "length {len}"
             );
+        }
+    }
+
+    /// Leading zeros, products of 64 bits and cuts to 24, against the floats that stand for them.
+    #[test]
+    fn values_are_those_of_the_definition() {
+        for law in [StandardLaw::Normal, StandardLaw::Uniform, StandardLaw::Laplace, StandardLaw::StudentT(2.5)] {
+            let table = QuantileTable::new(law).unwrap();
+            let scale = table.scale(0.7);
+            let ends = (0..=32).flat_map(|bit| (-300..300).map(move |i| ((1i64 << bit) + i) as u32));
+            for word in ends.chain((0..=u32::MAX).step_by(4099)) {
+                let probability = word << 1 | 1;
+                let octave = probability.leading_zeros();
+                let scaled = u64::from(probability << octave);
+                let entry = table.entries[octave as usize * CELLS + (scaled >> 23) as usize % CELLS];
+                let units = (entry & 0xFFFF_FFFF) - (((entry >> 32) * (scaled & 0x7F_FFFF)) >> 23);
+                let cut = 40 - units.leading_zeros().min(40);
+                let magnitude = (units >> cut << cut) as f32 * scale;
+                let value = if word >> 31 == 1 { -magnitude } else { magnitude };
+                assert_eq!(table.value(word, scale).to_bits(), value.to_bits(), "{law:?}: {word}");
+            }
         }
     }
 
