@@ -1,8 +1,8 @@
 //! Time to a given error: `cargo bench --bench precision`.
 //!
-//! - Whole processes of `linregions estimate --target-error 1%`, from start to end with all cores, counting exactly and by expected crossings,
-//!   against a straightforward exact counter on one thread with one path per network. Means of all three agree before any time
-//!   is taken.
+//! - Whole processes of `linregions estimate --target-error 1%`, from start to end with all cores, counting exactly and by expected crossings
+//!   given weights and given features, against a straightforward exact counter on one thread with one path per network. Means of all four
+//!   agree before any time is taken.
 //! - What the two ways to place points of the Rice estimator gain: variance of a network's density with 32 paths, against independent paths
 //!   and uniform points, with an implementation of its own.
 
@@ -18,8 +18,8 @@ use rand_distr::StandardNormal;
 fn main() {
     println!("time to 1 % standard error: whole processes, medians in turn\n");
     println!(
-        "{:<12} {:>8} {:>12} {:>12} {:>10} {:>9} {:>9}",
-        "ensemble", "networks", "counter, ms", "exact, ms", "rice, ms", "counter/", "exact/"
+        "{:<12} {:>12} {:>12} {:>10} {:>14} {:>14} {:>18}",
+        "ensemble", "counter, ms", "exact, ms", "rice, ms", "features, ms", "counter/rice", "counter/features"
     );
     for (shape, path) in [
         ("2-16x2", "segment"),
@@ -67,32 +67,33 @@ fn estimate(shape: &str, path: &str, method: &str) -> (Printed, Duration) {
 fn to_one_percent(shape: &str, path: &str) {
     let (exact, _) = estimate(shape, path, "exact");
     let (rice, _) = estimate(shape, path, "rice");
+    let (features, _) = estimate(shape, path, "rice-features");
     let counted = count(shape, path, exact.networks);
-    for other in [&exact, &counted] {
+    for other in [&exact, &features, &counted] {
         let z = (rice.density - other.density) / rice.error.hypot(other.error);
         assert!(z.abs() < 4.9, "{shape}: {} and {} differ by {z} standard errors", rice.density, other.density);
     }
     let rounds = 11;
-    let mut times = [const { Vec::new() }; 3];
+    let mut times = [const { Vec::new() }; 4];
     for round in 0..rounds {
-        times[0].push(estimate(shape, path, "rice").1);
-        times[1].push(estimate(shape, path, "exact").1);
+        for (times, method) in times.iter_mut().zip(["rice", "rice-features", "exact"]) {
+            times.push(estimate(shape, path, method).1);
+        }
         // The slow one: its error is not what is in doubt.
         if round < 3 {
             let start = Instant::now();
             std::hint::black_box(count(shape, path, exact.networks));
-            times[2].push(start.elapsed());
+            times[3].push(start.elapsed());
         }
     }
-    let [rice_ms, exact_ms, counter_ms] = times.map(|mut times| {
+    let [rice_ms, features_ms, exact_ms, counter_ms] = times.map(|mut times| {
         times.sort_unstable();
         times[times.len() / 2].as_secs_f64() * 1e3
     });
     println!(
-        "{shape:<12} {:>8} {counter_ms:>12.1} {exact_ms:>12.1} {rice_ms:>10.1} {:>9.1} {:>9.1}",
-        rice.networks,
+        "{shape:<12} {counter_ms:>12.1} {exact_ms:>12.1} {rice_ms:>10.1} {features_ms:>14.1} {:>14.1} {:>18.1}",
         counter_ms / rice_ms,
-        exact_ms / rice_ms
+        counter_ms / features_ms
     );
 }
 

@@ -5,7 +5,7 @@ taken; times are medians of runs that take turns.
 
 1. Exact counting along lines through given weights: a straightforward numpy counter, vectorised over vertices and units.
 2. The density to a standard error of 1 %: dense sampling with torch (fresh networks, activation patterns at equally spaced grid points),
-   with as many grid points as keep its bias below the same 1 %, against `estimate --method rice` and `--method exact`.
+   with as many grid points as keep its bias below the same 1 %, against `estimate` with `--method exact`, `rice` and `rice-features`.
 """
 
 import argparse
@@ -123,7 +123,8 @@ def one_percent(program):
     torch.set_num_threads(1)
     torch.manual_seed(0)
     print("\nthe density to a standard error of 1 %, whole processes or functions, one thread\n")
-    print(f"{'network':<12}{'grid':>6}{'networks':>10}{'torch, s':>10}{'exact, s':>10}{'rice, s':>10}{'torch/rice':>12}")
+    print(f"{'network':<12}{'grid':>6}{'networks':>10}{'torch, s':>10}", end="")
+    print(f"{'exact, s':>10}{'rice, s':>10}{'features, s':>13}{'torch/rice':>12}{'torch/features':>16}")
     # Grid points that find 99 % of the crossings (shown by the check below), and networks for 1 %.
     for name, grid in {"2-64x3": 256, "2-64x10": 256, "784-512x3": 256}.items():
         sizes = SHAPES[name]
@@ -137,13 +138,13 @@ def one_percent(program):
         mean, error = statistics.mean(densities), statistics.stdev(densities) / math.sqrt(wanted)
         assert abs(mean / truth["mean_density"] - 1) < 0.01 + 5 * error / mean, f"{name}: {mean}, not {truth['mean_density']}"
         times = {}
-        for method in ("exact", "rice"):
+        for method in ("exact", "rice", "rice-features"):
             runs = [linregions(program, "--arch", name, "--method", method, "--target-error", "1%") for _ in range(RUNS)]
             assert all(row["std_error"] <= 0.0101 * row["mean_density"] for row, _ in runs)
             times[method] = statistics.median(seconds for _, seconds in runs)
         print(
             f"{name:<12}{grid:>6}{wanted:>10}{seconds:>10.2f}{times['exact']:>10.3f}{times['rice']:>10.4f}"
-            f"{seconds / times['rice']:>12.0f}",
+            f"{times['rice-features']:>13.4f}{seconds / times['rice']:>12.0f}{seconds / times['rice-features']:>16.0f}",
             flush=True,
         )
 

@@ -326,13 +326,11 @@ impl RandomPath {
                 StartLaw::Uniform(half_width) => (&self.uniform, half_width / 3f64.sqrt()),
                 StartLaw::Origin => return points.resize(points.len() + words.len(), 0.0),
             };
-            let scale = table.scale(std);
-            points.extend(words.iter().map(|&word| f64::from(table.value(word, scale))));
+            table.append(words, std, points);
         };
         // Goes on from the first point in a random direction.
         let go = |words: &[u32], length: f64, points: &mut Vec<f64>| {
-            let scale = self.normal.scale(1.0);
-            points.extend(words.iter().map(|&word| f64::from(self.normal.value(word, scale))));
+            self.normal.append(words, 1.0, points);
             let (start, direction) = points.split_at_mut(dim);
             let norm = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
             start.iter().zip(direction).for_each(|(x, u)| *u = x + length * (*u / norm));

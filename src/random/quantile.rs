@@ -190,6 +190,19 @@ impl QuantileTable {
         value(&self.entries, word, scale)
     }
 
+    /// Appends the values of random words, with standard deviation `std`.
+    pub(crate) fn append(&self, words: &[u32], std: f64, values: &mut Vec<f64>) {
+        const TILE: usize = 128;
+        let scale = self.scale(std);
+        let mut bits = [0; TILE];
+        for words in words.chunks(TILE) {
+            let bits = &mut bits[..words.len()];
+            bits.copy_from_slice(words);
+            pulp::Arch::new().dispatch(Convert { entries: &self.entries, scale, bits: &mut *bits });
+            values.extend(bits.iter().map(|&bits| f64::from(f32::from_bits(bits))));
+        }
+    }
+
     /// Value `element` of a stream.
     pub fn element(&self, stream: &Stream, element: u64, std: f64) -> f32 {
         self.value(stream.word(element), self.scale(std))
@@ -323,7 +336,13 @@ mod tests {
                     "length {len} from {first}"
                 );
             }
+            let mut words = vec![0; len];
+            stream.words(0, &mut words);
+            let mut appended = vec![0.5];
+            table.append(&words, 0.7, &mut appended);
             table.fill(&stream, 0.7, &mut values);
+            let expected: Vec<f64> = [0.5].into_iter().chain(values.iter().map(|&v| f64::from(v))).collect();
+            assert_eq!(appended, expected, "length {len}");
             assert!(
                 values.iter().enumerate().all(|(e, &v)| v == table.element(&stream, e as u64, 0.7)),
                 "length {len}"
