@@ -58,7 +58,12 @@ fn check(law: &[(&str, &str)]) {
     let truth = run(&with(&[("method", "rice"), ("target-error", "0.05%"), ("seed", "999999")])).mean;
     let lower =
         run(&with(&[("method", "sampled"), ("grid", "40"), ("target-error", "0.15%"), ("seed", "999999")])).mean;
-    for (method, paths) in [("exact", "1"), ("exact", "5"), ("sampled", "1"), ("rice", "1"), ("rice", "auto")] {
+    let mut methods = vec![("exact", "1"), ("exact", "5"), ("sampled", "1"), ("rice", "1"), ("rice", "auto")];
+    // With normal weights.
+    if !law.iter().any(|(flag, _)| *flag == "weights") {
+        methods.push(("rice-features", "1"));
+    }
+    for (method, paths) in methods {
         let truth = if method == "sampled" { lower } else { truth };
         for stop in [("networks", "30"), ("networks", "300"), ("target-error", "10%"), ("target-error", "3%")] {
             let flags = with(&[("method", method), ("paths-per-network", paths), ("grid", "40"), stop]);

@@ -20,6 +20,9 @@ const MAX_GRID: usize = 1_000_000_000;
 /// Points per path: more than a polyline can need.
 const MAX_POINTS: u64 = 1 << 20;
 
+/// Weights of a network that take longer to draw than the whole of most estimates.
+const MANY_WEIGHTS: u128 = 100_000_000;
+
 /// What to estimate: an ensemble, how, and when to stop.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -229,6 +232,16 @@ impl Plan {
         let scales = pre_activation_stds(&self.ensemble.network, reach);
         if self.estimator.is_rice() {
             warnings.extend(rice::warnings(&self.ensemble.network, &scales));
+        }
+        if let Estimator::Rice { .. } = self.estimator
+            && rice::check_features(&self.ensemble.network).is_ok()
+            && let weights = rice::weights_drawn(&self.ensemble.network)
+            && weights > MANY_WEIGHTS
+        {
+            warnings.push(format!(
+                "each network has {:.0e} weights to draw: --method rice-features estimates the same density without them",
+                weights as f64
+            ));
         }
         if let Some(layer) = scales.iter().position(|&scale| scale > 0.0 && scale < smallest) {
             warnings.push(format!(

@@ -1,5 +1,6 @@
 //! Ensembles that expected crossings do not suit: refused, or pointed out.
 
+use super::RateLaw;
 use crate::error::{Error, Result};
 use crate::network::{Activation, ActivationKind, Affine, Architecture, BiasLaw, Layer, RandomNetwork, Windows};
 use crate::path::{Path, PathLaw, RandomPath};
@@ -258,6 +259,13 @@ fn may_coincide(architecture: &Architecture, path: &RandomPath) -> bool {
         Affine::WindowValues(windows) => layer.max_pool().is_some() && windows.overlap(),
         Affine::Dense { .. } => false,
     })
+}
+
+/// Weights of a network that are drawn at most; those of its last layers may not be needed.
+pub(crate) fn weights_drawn(network: &RandomNetwork) -> u128 {
+    let layers = network.architecture().layers();
+    let drawn = RateLaw::n_drawn(&RateLaw::of_network(network));
+    layers[..drawn].iter().flat_map(Layer::maps).map(Affine::n_weights).sum()
 }
 
 /// What a careful user should know, of pre-activations about as large as `scales`.

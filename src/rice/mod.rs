@@ -42,7 +42,7 @@ mod limits;
 mod points;
 
 pub use limits::{check, check_features};
-pub(crate) use limits::{knows, warnings};
+pub(crate) use limits::{knows, warnings, weights_drawn};
 pub(crate) use points::{PointSampler, Points};
 
 use crate::network::{BiasDensity, BiasLaw, Layer, RandomNetwork};

@@ -116,6 +116,21 @@ fn weights_are_not_kept() {
     assert!((density / at_infinite_width - 1.0).abs() < 0.1, "{density}, {at_infinite_width}");
 }
 
+/// Whoever waits for weights is told how to do without.
+#[test]
+fn many_weights_are_pointed_out() {
+    let warns = |arch: &str, weights: &str| {
+        let flags =
+            ["--arch", arch, "--weights", weights, "--networks", "1", "--paths-per-network", "1", "--points", "1"];
+        let output = run(&[&["estimate", "--method", "rice"], &flags[..]].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output).contains("each network has 1e8 weights to draw: --method rice-features")
+    };
+    assert!(warns("2-10100x3", "he-normal"));
+    // The last layer is not drawn; others need their weights.
+    assert!(!warns("2-9900x3", "he-normal") && !warns("2-10100x2", "he-normal") && !warns("2-10100x3", "torch"));
+}
+
 /// These weights would take 134 GB.
 #[test]
 fn features_need_no_weights() {

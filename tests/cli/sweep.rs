@@ -30,6 +30,10 @@ arch = \"2-8x2\"
 method = \"sampled\"
 grid = 50
 paths_per_network = 3
+
+[[ensembles]]
+arch = \"3-12x3\"
+method = \"rice-features\"
 ";
 
 fn sweep<'a>(plan: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
@@ -60,11 +64,11 @@ fn shards_merge_into_what_one_run_gives() {
     assert_eq!(results(&one), results(&merged));
     let [summary, draws] = results(&one);
     // Eleven ensembles, each with three quantities and its layers.
-    assert_eq!(summary.lines().count(), 1 + 10 * 3 + 2 * (2 + 4 + 1) + 2 + 3 + 2 + 2);
+    assert_eq!(summary.lines().count(), 1 + 11 * 3 + 2 * (2 + 4 + 1) + 2 + 3 + 2 + 2 + 3);
     assert!(summary.lines().skip(1).all(|row| row.split(',').all(|field| field != "NaN")));
-    assert!(draws.lines().count() > 6 * 400 + 3 * 400);
+    assert!(draws.lines().count() > 6 * 400 + 3 * 400 + 400);
     let status: serde_json::Value = serde_json::from_str(&read(&Path::new(&one).join("status.json"))).expect("JSON");
-    assert_eq!((&status["state"], &status["finished"]), (&"finished".into(), &10.into()));
+    assert_eq!((&status["state"], &status["finished"]), (&"finished".into(), &11.into()));
 
     let journal = |number: u32| Path::new(&parts).join(format!("shard-{number}-of-5.journal")).display().to_string();
     let journals: Vec<String> = (1..=5).map(journal).collect();
@@ -331,7 +335,7 @@ fn plans_are_checked_as_a_whole_before_any_work() {
     let out = directory.text("out");
     let plan = directory
         .file("plan.toml", format!("{PLAN}[[ensembles]]\nmethod = \"rice\"\nbias = \"zero\"\nweights = \"torch\"\n"));
-    refuse(&sweep(&plan, &out, &[]), &["plan.toml:25: ", "no closed-form crossing rate"]);
+    refuse(&sweep(&plan, &out, &[]), &["plan.toml:29: ", "no closed-form crossing rate"]);
     assert!(!Path::new(&out).exists());
     refuse(&sweep(&directory.text("no-plan.toml"), &out, &[]), &["no-plan.toml"]);
     for shard in ["0/3", "4/3", "3", "a/b"] {
@@ -339,7 +343,7 @@ fn plans_are_checked_as_a_whole_before_any_work() {
     }
     let plan = directory.file("plan.toml", PLAN);
     let table = succeed(&["sweep", &plan, "--dry-run", "--engine", "cpu"]);
-    assert!(table.contains("10 ensembles in ") && table.contains("to 4 %") && table.contains("MiB"), "{table}");
+    assert!(table.contains("11 ensembles in ") && table.contains("to 4 %") && table.contains("MiB"), "{table}");
     let output = run(&["sweep", &plan]);
     assert!(output.status.code() == Some(2) && stderr(&output).contains("--out"), "{}", stderr(&output));
 }
