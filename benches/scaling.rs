@@ -1,8 +1,8 @@
 //! How time and memory grow: `cargo bench --bench scaling`.
 //!
 //! Whole processes of `linregions estimate` on the CPU: one thread against two, depth, width, length of the path and number of networks;
-//! and what it takes to start. Times are medians of runs in turn. Crossings are checked first: they must grow as the expected
-//! number at infinite width does, and must not depend on the threads.
+//! and what it takes to start. Times, and ratios of neighbouring runs, are medians of runs in turn. Crossings are checked first: they must
+//! grow as the expected number at infinite width does, and must not depend on the threads.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -17,14 +17,18 @@ fn main() {
     start();
 }
 
-/// A process with its time and the most memory that it had, in bytes.
+/// A process that has ended, and its time.
 struct Run {
     output: String,
-    time: Duration,
-    memory: u64,
+    time: f64,
 }
 
 fn estimate(flags: &[&str]) -> Run {
+    watch(flags, |_| ())
+}
+
+/// Looks at the process once it has started, and then waits for its end.
+fn watch(flags: &[&str], look: impl FnOnce(&mut Child)) -> Run {
     let start = Instant::now();
     let mut child = Command::new(env!("CARGO_BIN_EXE_linregions"))
         .args(["estimate", "--engine", "cpu", "--format", "csv", "--quiet"])
@@ -32,13 +36,14 @@ fn estimate(flags: &[&str]) -> Run {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    let memory = most_memory(&mut child);
+    look(&mut child);
     let output = child.wait_with_output().expect("the program ends");
+    let time = start.elapsed().as_secs_f64();
     assert!(output.status.success(), "{flags:?}");
-    Run { output: String::from_utf8(output.stdout).expect("CSV"), time: start.elapsed(), memory }
+    Run { output: String::from_utf8(output.stdout).expect("CSV"), time }
 }
 
-/// The most memory that a process has while it runs, as far as looking every millisecond shows.
+/// The most memory in bytes that a process has until it ends, as far as looking every millisecond shows, which takes time itself.
 fn most_memory(child: &mut Child) -> u64 {
     let status = format!("/proc/{}/status", child.id());
     let mut most = 0;
@@ -59,9 +64,10 @@ fn column(run: &Run, name: &str) -> f64 {
     row[ix].parse().expect("a number")
 }
 
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times[times.len() / 2].as_secs_f64()
+fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 fn threads() {
@@ -73,9 +79,10 @@ fn threads() {
         };
         let [one, two] = ["1", "2"].map(run);
         assert_eq!(column(&one, "mean_density"), column(&two, "mean_density"), "{method}");
-        let (one, two) = (0..5).map(|_| (run("1").time, run("2").time)).unzip();
-        let (one, two) = (median(one), median(two));
-        println!("{:<28} {one:>12.3} {two:>12.3} {:>8.2}", method, one / two);
+        let pairs: Vec<[f64; 2]> = (0..11).map(|_| ["1", "2"].map(|threads| run(threads).time)).collect();
+        let ratio = median(pairs.iter().map(|[one, two]| one / two));
+        let [one, two] = [0, 1].map(|ix| median(pairs.iter().map(|pair| pair[ix])));
+        println!("{method:<28} {one:>12.3} {two:>12.3} {ratio:>8.2}");
     }
 }
 
@@ -88,7 +95,7 @@ fn grow(what: &str, shapes: &[&str], lengths: &[&str]) {
         };
         // As many as take a quarter of a second.
         let mut n = 100;
-        while run(n).time < Duration::from_millis(250) {
+        while run(n).time < 0.25 {
             n *= 2;
         }
         let (few, many) = (|| run(n / 10).time, || run(n).time);
@@ -96,7 +103,7 @@ fn grow(what: &str, shapes: &[&str], lengths: &[&str]) {
         let (mean, expected) = (column(&run, "mean_density"), column(&run, "infinite_width_density"));
         assert!((mean - expected).abs() < 5.0 * column(&run, "std_error") + 0.05 * expected, "{shape}: {mean}");
         // The difference leaves out what it takes to start.
-        let (few, many) = (0..5).map(|_| (few(), many())).unzip();
+        let (few, many): (Vec<_>, Vec<_>) = (0..5).map(|_| (few(), many())).unzip();
         let per_path = (median(many) - median(few)) / f64::from(n - n / 10);
         let crossings = mean * length.parse::<f64>().expect("a length");
         let name = if lengths.len() > 1 { format!("{shape}, {length}") } else { (*shape).to_owned() };
@@ -107,16 +114,17 @@ fn grow(what: &str, shapes: &[&str], lengths: &[&str]) {
 fn networks() {
     println!("\n{:<28} {:>12} {:>12} {:>14}", "networks 2-64x3, 1 thread", "s", "memory, MB", "us per network");
     for networks in ["1000", "10000", "100000", "1000000"] {
-        let run = estimate(&["--networks", networks, "--threads", "1"]);
+        let mut memory = 0;
+        let run = watch(&["--networks", networks, "--threads", "1"], |child| memory = most_memory(child));
         let (mean, expected) = (column(&run, "mean_density"), column(&run, "infinite_width_density"));
         assert!((mean - expected).abs() < 5.0 * column(&run, "std_error") + 0.05 * expected, "{mean}");
-        let (seconds, n): (f64, f64) = (run.time.as_secs_f64(), networks.parse().expect("a number"));
-        println!("{networks:<28} {seconds:>12.3} {:>12.1} {:>14.2}", run.memory as f64 / 1e6, 1e6 * seconds / n);
+        let n: f64 = networks.parse().expect("a number");
+        println!("{networks:<28} {:>12.3} {:>12.1} {:>14.2}", run.time, memory as f64 / 1e6, 1e6 * run.time / n);
     }
 }
 
 fn start() {
     println!();
-    let times = (0..21).map(|_| estimate(&[]).time).collect();
+    let times = (0..21).map(|_| estimate(&[]).time);
     println!("{:<28} {:>12.1} ms", "the default ensemble", 1e3 * median(times));
 }

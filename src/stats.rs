@@ -78,19 +78,21 @@ impl Sums {
         Some(())
     }
 
-    /// The sums of one network.
-    fn of_network(values: impl Iterator<Item = (u64, u64)>) -> Option<Self> {
+    /// Adds the values and lengths of the paths of one network; `None` if there is no value, or if a sum is too large.
+    fn add_network(&mut self, values: impl Iterator<Item = Option<u64>>, lengths: &[u64]) -> Option<()> {
         let mut sums = Self::default();
         let mut length: u128 = 0;
-        for (x, y) in values.map(|(x, y)| (u128::from(x), u128::from(y))) {
+        for (x, &y) in values.zip(lengths) {
+            // Their products fit.
+            let (x, y) = (u128::from(x?), u128::from(y));
             sums.total = sums.total.checked_add(x)?;
-            sums.path_squares = sums.path_squares.checked_add(x.checked_mul(x)?)?;
-            sums.path_products = sums.path_products.checked_add(x.checked_mul(y)?)?;
+            sums.path_squares = sums.path_squares.checked_add(x * x)?;
+            sums.path_products = sums.path_products.checked_add(x * y)?;
             length = length.checked_add(y)?;
         }
         sums.network_squares = sums.total.checked_mul(sums.total)?;
         sums.network_products = sums.total.checked_mul(length)?;
-        Some(sums)
+        self.merge(sums)
     }
 }
 
@@ -167,32 +169,42 @@ impl Moments {
         self.networks
     }
 
-    /// Adds one network: the counts of all its paths.
+    /// Adds networks: the counts of all paths of one after the other.
     ///
     /// # Errors
-    /// Sums beyond 128 bits; then nothing was added.
-    pub fn add_network(&mut self, paths: &[PathCounts]) -> Result<()> {
-        let mut one = Self::new(self.layers.len(), self.paths_per_network, self.length_unit);
-        one.set_network(paths).ok_or_else(overflow)?;
-        self.merge(&one)
+    /// Lengths beyond 2^53 units, and sums beyond 128 bits; then nothing was added.
+    pub fn add_networks(&mut self, counts: &[PathCounts]) -> Result<()> {
+        let at_once = self.paths_per_network as usize;
+        let lengths: Option<Vec<u64>> = counts.iter().map(|path| self.in_units(path.length)).collect();
+        let lengths = lengths.ok_or_else(overflow)?;
+        let mut sum = self.clone();
+        for (paths, lengths) in counts.chunks(at_once).zip(lengths.chunks(at_once)) {
+            sum.add_network(paths, lengths).ok_or_else(overflow)?;
+        }
+        *self = sum;
+        Ok(())
     }
 
-    fn set_network(&mut self, paths: &[PathCounts]) -> Option<()> {
-        // Beyond 2^53 units a length is no whole number of them any more.
-        let units = |p: &PathCounts| (p.length / self.length_unit).round();
-        if paths.iter().any(|p| units(p) > 2f64.powi(53)) {
-            return None;
+    /// A length in whole units; beyond 2^53 there are none any more.
+    fn in_units(&self, length: f64) -> Option<u64> {
+        let units = (length / self.length_unit).round();
+        (units <= 2f64.powi(53)).then_some(units as u64)
+    }
+
+    /// Adds the paths of a network and their lengths; `None` where it does not fit, and then a part may have been added.
+    fn add_network(&mut self, paths: &[PathCounts], lengths: &[u64]) -> Option<()> {
+        self.networks = self.networks.checked_add(1)?;
+        self.lengths.add_network(lengths.iter().map(|&length| Some(length)), lengths)?;
+        let of_all_layers = |p: &PathCounts| p.crossings.iter().try_fold(0u64, |sum, &c| sum.checked_add(c));
+        self.crossings.add_network(paths.iter().map(of_all_layers), lengths)?;
+        self.boundaries.add_network(paths.iter().map(|p| Some(p.boundaries)), lengths)?;
+        self.knots = self.knots.filter(|_| paths.iter().all(|p| p.knots.is_some()));
+        if let Some(knots) = &mut self.knots {
+            knots.add_network(paths.iter().map(|p| p.knots), lengths)?;
         }
-        let sums = |count: &dyn Fn(&PathCounts) -> Option<u64>| -> Option<Sums> {
-            let values: Option<Vec<(u64, u64)>> = paths.iter().map(|p| Some((count(p)?, units(p) as u64))).collect();
-            Sums::of_network(values?.into_iter())
-        };
-        let (lengths, boundaries) = (sums(&|p| Some(units(p) as u64))?, sums(&|p| Some(p.boundaries))?);
-        let crossings = sums(&|p| p.crossings.iter().try_fold(0u64, |sum, &c| sum.checked_add(c)))?;
-        let layers: Option<Vec<Sums>> = (0..self.layers.len()).map(|l| sums(&|p| Some(p.crossings[l]))).collect();
-        let knots = if paths.iter().all(|p| p.knots.is_some()) { Some(sums(&|p| p.knots)?) } else { None };
-        (self.networks, self.lengths, self.crossings, self.boundaries) = (1, lengths, crossings, boundaries);
-        (self.knots, self.layers) = (knots, layers?);
+        for (l, layer) in self.layers.iter_mut().enumerate() {
+            layer.add_network(paths.iter().map(|p| Some(p.crossings[l])), lengths)?;
+        }
         Some(())
     }
 
@@ -317,7 +329,7 @@ mod tests {
 
     fn moments(networks: &[&[PathCounts]]) -> Moments {
         let mut moments = Moments::new(2, networks[0].len() as u64, 0.5f64.powi(40));
-        networks.iter().for_each(|paths| moments.add_network(paths).unwrap());
+        networks.iter().for_each(|paths| moments.add_networks(paths).unwrap());
         moments
     }
 
@@ -362,7 +374,7 @@ mod tests {
         let network = |k: u64| vec![counts(0.1 * k as f64, k * k % 17), counts(1.0 / k as f64, k % 5)];
         let add = |order: &[u64]| {
             let mut m = Moments::new(2, 2, 0.5f64.powi(40));
-            order.iter().for_each(|&k| m.add_network(&network(k)).unwrap());
+            order.iter().for_each(|&k| m.add_networks(&network(k)).unwrap());
             m
         };
         let whole = add(&[1, 2, 3, 4, 5, 6, 7]);
@@ -389,8 +401,9 @@ mod tests {
         let mut m = moments(&[&[counts(1.0, 4)]]);
         let before = m.clone();
         let huge = PathCounts { crossings: vec![u64::MAX, 1], ..counts(1.0, 0) };
-        m.add_network(&[huge]).unwrap_err();
-        m.add_network(&[counts(1e30, 1)]).unwrap_err();
+        for paths in [huge, counts(1e30, 1), counts(f64::NAN, 1)] {
+            m.add_networks(&[counts(1.0, 4), paths]).unwrap_err();
+        }
         assert_eq!(m, before);
     }
 

@@ -189,10 +189,7 @@ impl Course {
         let first = self.draws.start + done;
         let start = Instant::now();
         let counts = engine.observe(&plan.ensemble, plan.estimator, first..self.draws.start + end, stop)?;
-        // Fits: these paths were counted.
-        for paths in counts.chunks(paths_per_network as usize) {
-            self.moments.add_network(paths)?;
-        }
+        self.moments.add_networks(&counts)?;
         observer.counted(first, &counts)?;
         if self.moments.networks() < end {
             return Ok(());

@@ -86,7 +86,7 @@ impl Tracer {
         self.each(network, paths, stop, |_, trace| {
             let mut crossings = vec![0; depth];
             trace.crossings.iter().for_each(|crossing| crossings[crossing.layer] += 1);
-            moments.add_network(&[PathCounts {
+            moments.add_networks(&[PathCounts {
                 length: trace.length,
                 crossings,
                 boundaries: trace.boundaries.len() as u64,
